@@ -1,0 +1,1 @@
+"""The bridge between browsers and the bus."""

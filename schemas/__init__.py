@@ -1,0 +1,1 @@
+"""Everything that can be said on the bus: without it, two rooms could not talk."""

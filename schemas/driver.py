@@ -1,0 +1,68 @@
+"""What the device list asks of the processes that hold the drivers; never heard by a browser."""
+
+from typing import ClassVar, Never
+
+from msgspec import Struct
+
+from schemas.device import Capabilities, Settings
+from schemas.message import Message, Request
+from schemas.page import Image
+
+
+class FoundDevice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One device as its driver names it."""
+
+    address: str
+    name: str
+    vendor: str = ""
+    model: str = ""
+
+
+class Found(Message, tag="driver.found"):
+    """All devices that one driver sees now."""
+
+    devices: list[FoundDevice]
+
+
+class Find(Request[Found, Never], tag="driver.find"):
+    """Search; sent to `driver/<family>`."""
+
+    idempotent: ClassVar[bool] = True
+    timeout_s: ClassVar[float] = 30.0
+
+
+class Inspected(Message, tag="driver.inspected"):
+    """What the device says of itself."""
+
+    capabilities: Capabilities
+
+
+class Inspect(Request[Inspected, Never], tag="driver.inspect"):
+    """Read a device's capabilities; sent to `driver/<family>:<address>`."""
+
+    idempotent: ClassVar[bool] = True
+    timeout_s: ClassVar[float] = 30.0
+
+
+class Arrived(Message, tag="driver.arrived"):
+    """One image, durable in the blob store."""
+
+    image: Image
+
+
+class Reading(Message, tag="driver.reading"):
+    """How much of the current image has been read: 0 to 1, or -1 where the height is unknown."""
+
+    fraction: float
+
+
+class Acquired(Message, tag="driver.acquired"):
+    """The device has no more pages, or gave as many as were asked for."""
+
+
+class Acquire(Request[Acquired, Arrived | Reading], tag="driver.acquire"):
+    """Scan; sent to `driver/<family>:<address>`."""
+
+    timeout_s: ClassVar[float] = 86400.0
+
+    settings: Settings

@@ -1,0 +1,54 @@
+"""What every message has in common: a tag, a time limit, and the types of its answers."""
+
+from typing import ClassVar, Generic, TypeVar
+
+from msgspec import Struct
+
+ReplyT = TypeVar("ReplyT", bound="Message", covariant=True)
+PartT = TypeVar("PartT", covariant=True)
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Something that can be said; subclasses give their tag as ``<service>.<snake_case>``."""
+
+
+class Request(Message, Generic[ReplyT, PartT]):
+    """Something asked of a service; its type parameters are the reply and the parts before it."""
+
+    timeout_s: ClassVar[float] = 10.0
+    """How long a caller waits unless it says otherwise or has less time itself."""
+    idempotent: ClassVar[bool] = False
+    """Whether a second worker may try when the first is lost."""
+    browser: ClassVar[bool] = False
+    """Whether a web page may send it."""
+    detached: ClassVar[bool] = False
+    """Whether it goes on when the browser that asked for it is gone."""
+
+
+class Event(Message):
+    """A past fact. Events are hints: nothing may depend on receiving every one."""
+
+    browser: ClassVar[bool] = False
+    """Whether a web page may hear it."""
+
+
+class Blob(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Bytes that lie beside the bus: what they are called, how many, and of what kind."""
+
+    name: str
+    size: int
+    """Bytes of the content, before compression and encryption."""
+    media_type: str
+
+
+def service_of(message: type[Message] | Message) -> str:
+    """The service that a message's tag names: the address of a request."""
+    return tag_of(message).partition(".")[0]
+
+
+def tag_of(message: type[Message] | Message) -> str:
+    """A message's tag, ``<service>.<snake_case>``."""
+    tag = message.__struct_config__.tag
+    if not isinstance(tag, str):
+        raise TypeError(f"{message!r} has no tag")
+    return tag
