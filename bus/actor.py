@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Never, TypeVar, get_args, get_origin, overload
 
+from schemas.config import Config
 from schemas.message import Event, Message, Request, service_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ class Actor:
     service: ClassVar[str]
     slots: ClassVar[int] = 64
     """How many requests it works on at once."""
+
+    def __init__(self, config: Config, instance: str = "") -> None:
+        self.config = config
+        self.instance = instance
+        """Which one of its kind, where letters are addressed to one (`sane:test:0` in `driver/sane:test:0`)."""
 
     async def start(self, ctx: "Context") -> None:
         """Called once before the first request; background work goes to `ctx.spawn`."""

@@ -1,0 +1,106 @@
+"""The one tree of settings: every default in one place, typed, for the service and its actors alike."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class GatewayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The door for browsers."""
+
+    hosts: list[str] = ["127.0.0.1", "::1"]
+    """Addresses to listen on."""
+    ports: list[Port] = [18622, 18625]
+    names: list[str] = []
+    """Further `Host` names that are ours, such as that of a reverse proxy, `name` or `name:port`."""
+    other_users: bool = False
+    """Whether other users of this computer may connect."""
+    request_limit_bytes: int = 1 << 20
+    """Longest message that a browser may send."""
+    queue_letters: int = 1000
+    """Letters that wait for one slow browser before progress, then events, are dropped."""
+
+
+class BusConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the actors meet."""
+
+    endpoint: str = ""
+    """`ipc://FILE` or `tcp://ADDRESS:PORT`; empty: a socket in the private runtime folder."""
+    keys_folder: str = ""
+    """For tcp: CURVE keys (`broker.key`, `worker.key`) and the allow-list (`allowed/*.pub`); empty: below the state folder."""
+    lost_after_s: Seconds = 3.0
+    """A worker that was silent for so long is lost."""
+    queue_letters: int = 1000
+    """Requests that may wait for one service; one more is answered `busy`."""
+    start_timeout_s: Seconds = 10.0
+    """How long a process may take from its start until it works."""
+
+
+class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The blob store."""
+
+    memory_limit_mb: Annotated[int, Meta(ge=16)] = 256
+    """For pages in flight and pictures served again; everything else is on disk only."""
+
+
+class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One virtual scanner: a folder of images and PDFs as its paper."""
+
+    name: str
+    folder: str = ""
+    """Empty: the stack that ships with Scanbus."""
+    pages_per_minute: Annotated[float, Meta(ge=0)] = 60.0
+    """0: as fast as it goes."""
+    fault: str = ""
+    """`jam@N`, `double_feed@N`, `cover_open@N`, `hang@N`, `crash@N` (N: page, 1 is the first), `empty`, `offline`, `busy`, `warming_up`."""
+
+
+class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Scanners."""
+
+    drivers: list[str] = ["sane", "virtual"]
+    """Entry points of the group `scanbus.drivers`."""
+    hidden: list[str] = []
+    """Device ids that are not listed."""
+    silence_s: Seconds = 60.0
+    """A driver that gave no sign for so long while it works is ended and its job faulted."""
+    idle_s: Seconds = 20.0
+    """How long a driver's process is kept after its last work."""
+    search_interval_s: Seconds = 4.0
+    """How often the list is refreshed while somebody watches it."""
+    virtual: list[VirtualConfig] = [VirtualConfig(name="sample")]
+
+
+class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is told to whoever reads the log."""
+
+    level: str = "info"
+    json: bool = False
+    """One JSON object a line; otherwise for eyes."""
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be configured."""
+
+    state_folder: str = ""
+    """Pages, keys and documents; empty: `$XDG_STATE_HOME/scanbus`."""
+    runtime_folder: str = ""
+    """Sockets and locks; empty: `$XDG_RUNTIME_DIR/scanbus`, or a private folder below the temporary one."""
+    idle_s: Seconds = 60.0
+    """How long a process that was started on demand is kept after its last work."""
+    gateway: GatewayConfig = GatewayConfig()
+    bus: BusConfig = BusConfig()
+    cache: CacheConfig = CacheConfig()
+    device: DeviceConfig = DeviceConfig()
+    log: LogConfig = LogConfig()
+    processes: dict[str, list[str]] = {
+        "main": ["buffer", "cache", "device", "gateway"],
+        "driver": ["driver"],
+        "image": ["image"],
+        "pdf": ["pdf"],
+    }
+    """Which actors share a process. `main` always runs, the others while there is work; an actor that is named
+    nowhere is expected to join from elsewhere (`scanbus actor NAME`)."""
