@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -11,10 +11,10 @@ Seconds = Annotated[float, Meta(gt=0)]
 class GatewayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The door for browsers."""
 
-    hosts: list[str] = ["127.0.0.1", "::1"]
+    hosts: tuple[str, ...] = ("127.0.0.1", "::1")
     """Addresses to listen on."""
-    ports: list[Port] = [18622, 18625]
-    names: list[str] = []
+    ports: tuple[Port, ...] = (18622, 18625)
+    names: tuple[str, ...] = ()
     """Further `Host` names that are ours, such as that of a reverse proxy, `name` or `name:port`."""
     other_users: bool = False
     """Whether other users of this computer may connect."""
@@ -61,9 +61,9 @@ class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Scanners."""
 
-    drivers: list[str] = ["sane", "virtual"]
+    drivers: tuple[str, ...] = ("sane", "virtual")
     """Entry points of the group `scanbus.drivers`."""
-    hidden: list[str] = []
+    hidden: tuple[str, ...] = ()
     """Device ids that are not listed."""
     silence_s: Seconds = 60.0
     """A driver that gave no sign for so long while it works is ended and its job faulted."""
@@ -71,7 +71,7 @@ class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """How long a driver's process is kept after its last work."""
     search_interval_s: Seconds = 4.0
     """How often the list is refreshed while somebody watches it."""
-    virtual: list[VirtualConfig] = [VirtualConfig(name="sample")]
+    virtual: tuple[VirtualConfig, ...] = (VirtualConfig(name="sample"),)
 
 
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,11 +96,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache: CacheConfig = CacheConfig()
     device: DeviceConfig = DeviceConfig()
     log: LogConfig = LogConfig()
-    processes: dict[str, list[str]] = {
-        "main": ["buffer", "cache", "device", "gateway"],
-        "driver": ["driver"],
-        "image": ["image"],
-        "pdf": ["pdf"],
-    }
+    processes: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "main": ("buffer", "cache", "device", "gateway"),
+            "driver": ("driver",),
+            "image": ("image",),
+            "pdf": ("pdf",),
+        }
+    )
     """Which actors share a process. `main` always runs, the others while there is work; an actor that is named
     nowhere is expected to join from elsewhere (`scanbus actor NAME`)."""
