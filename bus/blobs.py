@@ -102,7 +102,7 @@ class BlobStore:
         """A blob to read; can seek where its content is not compressed. Raises NotFound, StorageFailed."""
         reader = self._reader(session, name)
         if reader.media_type in COMPRESSED:
-            return zstandard.ZstdDecompressor().stream_reader(reader)
+            return zstandard.ZstdDecompressor().stream_reader(io.BufferedReader(reader))
         return io.BufferedReader(reader)
 
     def stat(self, session: str, name: str) -> Blob:

@@ -30,7 +30,7 @@ class BusConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     endpoint: str = ""
     """`ipc://FILE` or `tcp://ADDRESS:PORT`; empty: a socket in the private runtime folder."""
     keys_folder: str = ""
-    """For tcp: CURVE keys (`broker.key`, `worker.key`) and the allow-list (`allowed/*.pub`); empty: below the state folder."""
+    """For tcp: CURVE key pairs and the allow-list (`allowed/*.pub`); empty: below the state folder."""
     lost_after_s: Seconds = 3.0
     """A worker that was silent for so long is lost."""
     queue_letters: int = 1000
@@ -55,7 +55,8 @@ class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     pages_per_minute: Annotated[float, Meta(ge=0)] = 60.0
     """0: as fast as it goes."""
     fault: str = ""
-    """`jam@N`, `double_feed@N`, `cover_open@N`, `hang@N`, `crash@N` (N: page, 1 is the first), `empty`, `offline`, `busy`, `warming_up`."""
+    """`jam@N`, `double_feed@N`, `cover_open@N`, `hang@N`, `crash@N` (N: page, 1 is the first),
+    `empty`, `offline`, `busy` or `warming_up`."""
 
 
 class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

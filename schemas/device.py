@@ -83,7 +83,7 @@ class Option(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = ""
     """`px`, `bit`, `mm`, `dpi`, `percent`, `us` or nothing."""
     value: OptionValue | None = None
-    choices: list[int] | list[float] | list[str] = []
+    choices: list[int | float | str] = []
     range: Range | None = None
     length: int = 1
     """How many numbers a list has."""

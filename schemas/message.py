@@ -1,14 +1,19 @@
 """What every message has in common: a tag, a time limit, and the types of its answers."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, dataclass_transform
 
-from msgspec import Struct
+from msgspec import Struct, StructMeta, field
 
 ReplyT = TypeVar("ReplyT", bound="Message", covariant=True)
 PartT = TypeVar("PartT", covariant=True)
 
 
-class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class MessageType(StructMeta):
+    """Tells type checkers what `Message` asks of msgspec: subclasses are frozen and keyword-only, too."""
+
+
+class Message(Struct, metaclass=MessageType, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     """Something that can be said; subclasses give their tag as ``<service>.<snake_case>``."""
 
 
