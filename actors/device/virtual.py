@@ -1,0 +1,234 @@
+"""A scanner made of a folder of files: without it, nobody could try or test Scanbus without a scanner."""
+
+from collections.abc import Iterator
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import ClassVar
+
+from PIL import Image
+
+from actors.device.driver import Header, Sink
+from actors.device.virtual_fault import AT_ONCE, Fault
+from actors.device.virtual_paper import Paper, Side, load, sides
+from schemas.config import DeviceConfig, VirtualConfig
+from schemas.device import Area, Capabilities, Option, OptionType, OptionValue, Range, Settings, SourceCapabilities
+from schemas.driver import FoundDevice
+from schemas.errors import FeederEmpty, Invalid, NotFound, Offline, Unsupported
+from schemas.page import PAGE_SIZES_MM, Color, Source
+
+SAMPLE_FOLDER = Path(__file__).parent / "sample"
+WIDTH_MM, HEIGHT_MM = 216.0, 356.0
+RESOLUTIONS_DPI = Range(minimum=75, maximum=600, step=1)
+DEFAULT_DPI = 200
+BANDS = 24
+"""Pieces in which a page is delivered: how often progress is seen and a stop is heard."""
+
+
+class VirtualDriver:
+    """Finds the virtual scanners of the configuration."""
+
+    family: ClassVar[str] = "virtual"
+
+    def __init__(self, config: DeviceConfig) -> None:
+        self._devices = {virtual.name: virtual for virtual in reversed(config.virtual)}
+        self._glass: dict[str, int] = {}
+
+    def find(self) -> list[FoundDevice]:
+        """Every virtual scanner, whether or not its folder is there."""
+        return [
+            FoundDevice(address=name, name=f"Virtual scanner ({name})", vendor="Scanbus", model="Virtual scanner")
+            for name in reversed(self._devices)
+        ]
+
+    def open(self, address: str) -> "VirtualDevice":
+        """Open the scanner of that name. Raises NotFound; Offline without a folder; Invalid for an unknown fault."""
+        config = self._devices.get(address)
+        if config is None:
+            raise NotFound(f"The configuration has no virtual scanner named {address!r}.")
+        return VirtualDevice(config, self._glass)
+
+
+class VirtualDevice:
+    """One folder of paper, in the feeder and, page after page, on the glass."""
+
+    def __init__(self, config: VirtualConfig, glass: dict[str, int]) -> None:
+        self._config = config
+        self._folder = Path(config.folder) if config.folder else SAMPLE_FOLDER
+        self._glass = glass
+        if Fault.parse(config.fault).name == "offline":
+            raise Offline
+        if not self._folder.is_dir():
+            raise self._no_folder()
+
+    def capabilities(self) -> Capabilities:
+        """What every virtual scanner can do."""
+        return Capabilities(
+            sources=[
+                SourceCapabilities(
+                    source=source,
+                    colors=[Color.COLOR, Color.GRAY, Color.MONO],
+                    resolutions_dpi=[75, 100, 150, 200, 300, 400, 600],
+                    resolution_range_dpi=RESOLUTIONS_DPI,
+                    width_mm=WIDTH_MM,
+                    height_mm=HEIGHT_MM,
+                    page_sizes=["a4", "a5", "a6", "b5", "letter", "legal", "card"],
+                )
+                for source in (Source.FEEDER, Source.DUPLEX, Source.FLATBED)
+            ],
+            default_resolution_dpi=DEFAULT_DPI,
+            brightness=True,
+            contrast=True,
+            options=[
+                Option(
+                    name="fault",
+                    type=OptionType.STRING,
+                    title="Fault",
+                    description="What shall go wrong, such as jam@2.",
+                    value=self._config.fault,
+                ),
+                Option(
+                    name="pages-per-minute",
+                    type=OptionType.FLOAT,
+                    title="Pages a minute",
+                    description="0: as fast as it goes.",
+                    value=self._config.pages_per_minute,
+                    range=Range(minimum=0, maximum=100_000),
+                ),
+            ],
+        )
+
+    def acquire(self, settings: Settings, sink: Sink) -> None:
+        """Scan the folder's pages, from the first in the feeder, or the next one on the glass."""
+        source = settings.source or Source.FEEDER
+        color = settings.color or Color.COLOR
+        resolution_dpi = settings.resolution_dpi or DEFAULT_DPI
+        if not RESOLUTIONS_DPI.minimum <= resolution_dpi <= RESOLUTIONS_DPI.maximum:
+            raise Unsupported(f"{resolution_dpi} dpi is not possible here. Choose from 75 to 600 dpi.")
+        area = _area(settings)
+        fault, page_s = self._options(settings.options)
+        if fault.name in AT_ONCE and not (fault.name == "empty" and source == Source.FLATBED):
+            fault.strike()
+
+        mode = "RGB" if color == Color.COLOR else "L"
+        papers = self._papers(source, resolution_dpi, mode)
+        for number, paper in enumerate(islice(papers, settings.pages or None), 1):
+            view = paper.seen(area or _whole(paper), resolution_dpi, mode)
+            content = pixels(view, color, settings.brightness, settings.contrast)
+            header = Header(
+                width_px=view.width,
+                height_px=view.height,
+                color=color,
+                resolution_dpi=resolution_dpi,
+                back=source == Source.DUPLEX and number % 2 == 0,
+            )
+            _deliver(header, content, sink, page_s, fault if fault.page == number else Fault())
+
+    def close(self) -> None:
+        """Nothing is held between scans."""
+
+    def _papers(self, source: Source, resolution_dpi: int, mode: str) -> Iterator[Paper]:
+        stack = self._stack()
+        if source == Source.FLATBED:
+            position = self._glass.get(self._config.name, 0)
+            self._glass[self._config.name] = position + 1
+            yield load(stack[position % len(stack)], resolution_dpi, mode) if stack else Paper(WIDTH_MM, HEIGHT_MM)
+            return
+        if not stack:
+            raise FeederEmpty
+        paper = Paper(WIDTH_MM, HEIGHT_MM)
+        for side in stack:
+            paper = load(side, resolution_dpi, mode)
+            yield paper
+        if source == Source.DUPLEX and len(stack) % 2:
+            yield Paper(paper.width_mm, paper.height_mm)
+
+    def _stack(self) -> list[Side]:
+        try:
+            return sides(self._folder)
+        except OSError as error:
+            raise self._no_folder() from error
+
+    def _no_folder(self) -> Offline:
+        return Offline(
+            f"The folder of the virtual scanner {self._config.name!r} cannot be read. "
+            "Create it, or correct `folder` below `device.virtual` in the configuration."
+        )
+
+    def _options(self, options: dict[str, OptionValue]) -> tuple[Fault, float]:
+        """The fault, and how many seconds a page takes."""
+        unknown = sorted(options.keys() - {"fault", "pages-per-minute"})
+        if unknown:
+            raise Unsupported(f"This scanner has no option {unknown[0]!r}. It has: fault, pages-per-minute.")
+        fault = options.get("fault", self._config.fault)
+        if not isinstance(fault, str):
+            raise Invalid("The option `fault` is a text, such as jam@2.")
+        speed = options.get("pages-per-minute", self._config.pages_per_minute)
+        if isinstance(speed, bool) or not isinstance(speed, int | float) or not isfinite(speed) or speed < 0:
+            raise Invalid("The option `pages-per-minute` is a number from 0 on; 0 is as fast as it goes.")
+        return Fault.parse(fault), 60 / speed if speed else 0.0
+
+
+def pixels(view: Image.Image, color: Color, brightness: int = 0, contrast: int = 0) -> bytes:
+    """A view (RGB for color, else L) as raw pixels, as `Header` defines them."""
+    if brightness or contrast:
+        gain = 4 ** (contrast / 100)
+        table = [max(0, min(255, round((value - 128) * gain + 128 + 1.28 * brightness))) for value in range(256)]
+        view = view.point(table * len(view.getbands()))
+    if color == Color.MONO:
+        threshold = _threshold(view.histogram())
+        view = view.point([255 if value < threshold else 0 for value in range(256)], "1")
+    return view.tobytes()
+
+
+def _threshold(histogram: list[int]) -> int:
+    """Where dark ends, after Otsu; bounded, so that an empty page stays empty."""
+    total, weighted = sum(histogram), sum(level * count for level, count in enumerate(histogram))
+    below = below_weighted = 0
+    best, best_spread = 128, 0.0
+    for level, count in enumerate(histogram):
+        if 0 < below < total:
+            apart = below_weighted / below - (weighted - below_weighted) / (total - below)
+            spread = below * (total - below) * apart * apart
+            if spread > best_spread:
+                best, best_spread = level, spread
+        below += count
+        below_weighted += level * count
+    return max(80, min(176, best))
+
+
+def _area(settings: Settings) -> Area | None:
+    if settings.page_size is not None:
+        if settings.area is not None:
+            raise Invalid("`page_size` and `area` exclude each other. Give one of them.")
+        width_mm, height_mm = PAGE_SIZES_MM[settings.page_size]
+        area = Area(width_mm=width_mm, height_mm=height_mm)
+    elif settings.area is not None:
+        area = settings.area
+    else:
+        return None
+    if not (area.width_mm and area.height_mm):
+        raise Invalid("The area is empty. Give it a width and a height.")
+    if area.left_mm + area.width_mm > WIDTH_MM or area.top_mm + area.height_mm > HEIGHT_MM:
+        raise Unsupported(f"The area is larger than the scanner, which sees {WIDTH_MM:g} by {HEIGHT_MM:g} mm.")
+    return area
+
+
+def _whole(paper: Paper) -> Area:
+    return Area(width_mm=min(WIDTH_MM, paper.width_mm), height_mm=min(HEIGHT_MM, paper.height_mm))
+
+
+def _deliver(header: Header, content: bytes, sink: Sink, page_s: float, fault: Fault) -> None:
+    """Hand over one page in bands; a fault strikes in its middle."""
+    rows = max(1, -(-header.height_px // BANDS))
+    band_s = page_s * rows / header.height_px
+    view = memoryview(content)
+    with sink.image(header) as writer:
+        for top in range(0, header.height_px, rows):
+            if fault.name and 2 * top >= header.height_px:
+                fault.strike()
+            if band_s:
+                sink.wait(band_s)
+            writer.write(view[top * header.line_bytes : (top + rows) * header.line_bytes])
+        if fault.name:
+            fault.strike()
