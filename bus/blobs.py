@@ -35,6 +35,8 @@ class BlobStore:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """Private; actors that keep something of their own keep it beside the blobs."""
         self._pages = folder / "pages"
         self._keys = folder / "session-keys"
 
@@ -70,6 +72,15 @@ class BlobStore:
     def sessions(self) -> list[str]:
         """The sessions that there are."""
         return sorted(path.name for path in self._keys.glob("[0-9a-f]*")) if self._keys.exists() else []
+
+    def session_age_s(self, session: str, now: float) -> float:
+        """How long ago a session began; `now` is the time of day in seconds since 1970."""
+        with _storage():
+            return now - (self._keys / _checked(session)).stat().st_mtime
+
+    def exists(self, session: str, name: str) -> bool:
+        """Whether a session has a blob of that name."""
+        return bool(NAME.fullmatch(name)) and (self._pages / _checked(session) / name).exists()
 
     def names(self, session: str) -> dict[str, int]:
         """A session's blobs and the bytes that each takes on disk; unfinished ones begin with a dot."""

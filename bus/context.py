@@ -122,7 +122,7 @@ class Stream(Generic[ReplyT, PartT]):
     ) -> None:
         try:
             if self._final is None:
-                self._runtime.cancel(self._id)
+                self.cancel()
                 # The broker answers every cancelled request within its grace: what was below has ended then.
                 await self._drain()
         finally:
@@ -142,6 +142,10 @@ class Stream(Generic[ReplyT, PartT]):
         if self._final is None:
             raise Internal("A request ended without a reply.")
         return cast(ReplyT, self._final)
+
+    def cancel(self) -> None:
+        """Ask that the request be stopped; parts, then the final reply, still come."""
+        self._runtime.cancel(self._id)
 
     async def _drain(self) -> None:
         while self._final is None:

@@ -15,7 +15,7 @@ class Progress(Message, tag="pdf.progress"):
 
 
 class Created(Message, tag="pdf.created"):
-    """The file; it is kept until the session ends or `discard` is asked for."""
+    """The file; it is kept until the session ends."""
 
     document: Blob
     pages: int

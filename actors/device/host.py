@@ -1,0 +1,110 @@
+"""Holds one driver in a process of its own: without it, a driver that hangs or dies would take the service along."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import entry_points
+from time import monotonic
+from typing import ClassVar, TypeVar
+
+from actors.device.driver import Driver, OpenDevice
+from actors.device.sink import StoreSink
+from bus import Actor, Context, on
+from schemas.driver import Acquire, Acquired, Arrived, Find, Found, Inspect, Inspected, Reading
+from schemas.errors import Unavailable
+from schemas.page import Image
+
+ResultT = TypeVar("ResultT")
+STOP_S = 5.0
+"""How long a driver may take to stop before its process is ended."""
+HUNG = 70
+"""Exit code of a process whose driver did not come back (EX_SOFTWARE of sysexits.h)."""
+
+
+class DriverHost(Actor):
+    """Serves one family (`driver/sane`, which finds) or one device (`driver/sane:test:0`, kept open)."""
+
+    service = "driver"
+    slots: ClassVar[int] = 1
+
+    async def start(self, ctx: Context) -> None:
+        """Load the driver, in the one thread that all its calls come from."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="driver")
+        self._family, _, self._address = self.instance.partition(":")
+        self._device: OpenDevice | None = None
+        self._driver: Driver | None = None
+        self.end: Callable[[int], object] = os._exit
+        """Ends the process when the driver does not come back."""
+
+    async def stop(self) -> None:
+        """Release the device."""
+        if self._device is not None:
+            await self._run(self._device.close)
+        self._thread.shutdown(wait=False)
+
+    @on(Find)
+    async def find(self, msg: Find, ctx: Context) -> Found:
+        """Search."""
+        return Found(devices=await self._run(lambda: self._load().find()))
+
+    @on(Inspect)
+    async def inspect(self, msg: Inspect, ctx: Context) -> Inspected:
+        """Read what the device can do."""
+        return Inspected(capabilities=await self._run(lambda: self._open().capabilities()))
+
+    @on(Acquire)
+    async def acquire(self, msg: Acquire, ctx: Context) -> Acquired:
+        """Scan; each image is a part once it is durable."""
+        loop = asyncio.get_running_loop()
+
+        def arrived(image: Image) -> None:
+            loop.call_soon_threadsafe(ctx.part, Arrived(image=image))
+
+        def reading(fraction: float) -> None:
+            loop.call_soon_threadsafe(ctx.part, Reading(fraction=round(fraction, 3)))
+
+        sink = StoreSink(ctx.store, ctx.session, arrived, reading)
+
+        def scan() -> None:
+            try:
+                self._open().acquire(msg.settings, sink)
+            finally:
+                sink.finish()
+
+        await self._run(scan, sink)
+        return Acquired()
+
+    def _load(self) -> Driver:
+        if self._driver is None:
+            found = entry_points(group="scanbus.drivers", name=self._family)
+            if not found:
+                raise Unavailable(
+                    f"There is no driver {self._family!r}: install it, or take it out of `device.drivers`."
+                )
+            driver: Driver = next(iter(found)).load()(self.config.device)
+            self._driver = driver
+        return self._driver
+
+    def _open(self) -> OpenDevice:
+        if self._device is None:
+            self._device = self._load().open(self._address)
+        return self._device
+
+    async def _run(self, work: Callable[[], ResultT], sink: StoreSink | None = None) -> ResultT:
+        """Do the driver's work in its thread, and watch that it comes back."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        began = monotonic()
+        try:
+            while not (await asyncio.wait({future}, timeout=0.5))[0]:
+                if monotonic() - (sink.last_sign if sink else began) > self.config.device.silence_s:
+                    self.end(HUNG)
+        except asyncio.CancelledError:
+            if sink is not None:
+                sink.stop()
+            if not (await asyncio.wait({future}, timeout=STOP_S))[0]:
+                self.end(HUNG)
+            else:
+                future.exception()
+            raise
+        return future.result()
