@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
+from schemas.config import DeviceConfig
 from schemas.device import Capabilities, Settings
 from schemas.driver import FoundDevice
 from schemas.page import Color
@@ -74,6 +75,9 @@ class Driver(Protocol):
     """One family of devices; runs in a process of its own, may block, hang or crash there."""
 
     family: ClassVar[str]
+
+    def __init__(self, config: DeviceConfig) -> None:
+        """Prepare; nothing is searched, loaded or opened yet."""
 
     def find(self) -> list[FoundDevice]:
         """Search for devices; the address of each is the same every time. Raises DriverFailed."""
