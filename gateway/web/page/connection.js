@@ -1,0 +1,37 @@
+import { connect } from "../scanbus.js";
+import { byId } from "./element.js";
+
+const AGAIN_MS = 3000;
+const TOKEN = "scanbus token";
+const WORDS = { open: "Connected", reconnecting: "Reconnecting…", closed: "Closed" };
+
+/**
+ * Connect, trying until it works, and say in one line how it stands.
+ *
+ * @param {(error: import("../scanbus.js").ScanbusError) => void} onfail
+ * @returns {Promise<import("../scanbus.js").Scanner>}
+ */
+export async function connected(onfail) {
+  for (;;) {
+    try {
+      const scanner = await connect({ token: sessionStorage.getItem(TOKEN) ?? "" });
+      const show = (state) => {
+        say(state, WORDS[state]);
+        if (state === "open") sessionStorage.setItem(TOKEN, scanner.token);
+      };
+      scanner.on("connection", show);
+      show("open");
+      return scanner;
+    } catch (error) {
+      say("absent", error.code === "unavailable" ? "Not running" : "Not allowed");
+      onfail(error);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+}
+
+function say(state, words) {
+  const line = byId("connection");
+  line.dataset.state = state;
+  line.textContent = words;
+}
