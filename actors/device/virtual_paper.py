@@ -23,6 +23,9 @@ USUAL_DPI = 200.0
 BACKGROUND = 240
 """The gray of the scanner's own lid, beyond the paper."""
 
+# Pillow itself refuses only what is twice as large.
+Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
+
 # What Pillow raises for files that are not what their names say, besides its own errors.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
 
