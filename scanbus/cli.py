@@ -1,0 +1,121 @@
+"""The command `scanbus`: what may be typed, and how it ends."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from scanbus.client import NOT_RUNNING, Client, ScannerError
+from scanbus.config import environment, load
+from schemas.config import Config
+from schemas.errors import CODES, DeviceError, RequestError, ScanbusError
+
+OK, FAILED, USAGE, ABSENT, DEVICE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    the service failed; trying again may help
+  2    what was asked cannot be done; change it
+  3    the service does not run; start it with: scanbus run
+  4    the scanner needs attention
+  130  interrupted; finished pages were saved
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line says; gives the exit code. Errors are one sentence on standard error."""
+    arguments = _parser().parse_args(words)
+    try:
+        _do(arguments)
+    except ScannerError as error:
+        print(f"scanbus: {error.text}", file=sys.stderr)
+        return ABSENT if error.code == NOT_RUNNING else _exit_code(CODES.get(error.code, ScanbusError))
+    except ScanbusError as error:
+        print(f"scanbus: {error.text}", file=sys.stderr)
+        return _exit_code(type(error)) if arguments.command != "run" else FAILED
+    except OSError as error:
+        print(f"scanbus: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return OK
+
+
+def _exit_code(kind: type[ScanbusError]) -> int:
+    return DEVICE if issubclass(kind, DeviceError) else USAGE if issubclass(kind, RequestError) else FAILED
+
+
+def _do(arguments: argparse.Namespace) -> None:
+    # Each command imports what it needs: listing scanners shall not wait for the whole service's libraries.
+    from scanbus.commands import run, scan, show
+
+    settings = load(arguments.set, arguments.config, environment())
+    config = settings.config
+    match arguments.command:
+        case "run":
+            run.run(config)
+        case "actor":
+            run.actor(config, arguments.name, arguments.instance, arguments.endpoint)
+        case "devices":
+            show.devices(_client(arguments, config), arguments)
+        case "scan":
+            scan.scan(_client(arguments, config), arguments)
+        case "status":
+            show.status(_client(arguments, config), arguments, config)
+        case "config":
+            show.config(settings, arguments)
+
+
+def _client(arguments: argparse.Namespace, config: Config) -> Client:
+    host = config.gateway.hosts[0]
+    return Client(arguments.url or f"http://{f'[{host}]' if ':' in host else host}:{config.gateway.ports[0]}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scanbus",
+        description="Lets web pages, and any program, use document scanners.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"Scanbus {version('scanbus')}")
+    settings = argparse.ArgumentParser(add_help=False)
+    settings.add_argument("--config", type=Path, metavar="FILE", help="read settings from this file (TOML) alone")
+    settings.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one setting")
+    output = argparse.ArgumentParser(add_help=False)
+    output.add_argument("--json", action="store_true", help="for programs")
+    client = argparse.ArgumentParser(add_help=False)
+    client.add_argument("--url", default="", help="where the service listens (from the settings)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    commands.add_parser("run", parents=[settings], help="run the service until it is told to stop")
+    actor = commands.add_parser("actor", parents=[settings], help="join a running service with one more actor")
+    actor.add_argument("name", help="such as image or pdf")
+    actor.add_argument("--instance", default="", help="which one of its kind, such as sane:test:0 of driver")
+    actor.add_argument("--endpoint", default="", help="ipc://FILE or tcp://ADDRESS:PORT (from the settings)")
+    devices = commands.add_parser("devices", parents=[settings, client, output], help="list the scanners")
+    devices.add_argument("--wait", action="store_true", help="until every driver has answered")
+    commands.add_parser("status", parents=[settings, client, output], help="show what runs")
+    commands.add_parser("config", parents=[settings, output], help="show every setting and where it came from")
+    _add_scan(commands.add_parser("scan", parents=[settings, client, output], help="scan into a PDF"))
+    return parser
+
+
+def _add_scan(scan: argparse.ArgumentParser) -> None:
+    scan.add_argument("-o", "--output", required=True, metavar="FILE", help="the PDF to write")
+    scan.add_argument("--force", action="store_true", help="replace the file if it exists")
+    scan.add_argument("--device", default="", metavar="ID", help="which scanner, where there is more than one")
+    scan.add_argument("--source", choices=["flatbed", "feeder", "duplex"])
+    scan.add_argument("--color", choices=["color", "gray", "mono"])
+    scan.add_argument("--resolution-dpi", type=int, metavar="N")
+    scan.add_argument("--page-size", choices=["a3", "a4", "a5", "a6", "b5", "letter", "legal", "card"])
+    scan.add_argument("--brightness", type=int, metavar="PERCENT", help="-100 to 100")
+    scan.add_argument("--contrast", type=int, metavar="PERCENT", help="-100 to 100")
+    scan.add_argument("--pages", type=int, metavar="N", help="stop after so many pages")
+    scan.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="one of the device's own")
+    scan.add_argument("--compression", choices=["jpeg", "lossless"], default="jpeg")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
