@@ -40,7 +40,7 @@ class Buffer(Actor):
         self._db = Database(ctx.store.folder / "buffer.sqlite", _SCHEMA)
         known = set(ctx.store.sessions())
         ended = [row for row in self._db.rows("SELECT DISTINCT session FROM pages") if row[0] not in known]
-        await self._db.change(ctx, lambda: self._db.execute(_FORGET, ended))
+        await self._db.change(lambda: self._db.execute(_FORGET, ended))
 
     async def stop(self) -> None:
         """Close the database."""
@@ -129,7 +129,7 @@ class Buffer(Actor):
         return known
 
     async def _change(self, ctx: Context, change: Callable[[], object]) -> None:
-        await self._db.change(ctx, change)
+        await self._db.change(change)
         ctx.publish(Changed())
 
 
