@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 from actors.database import Database
 from bus import Actor, Context, on
 from schemas.cache import Ended, EndSession, GetUsage, Held, Hold, Release, Released, SessionEnded, Usage
-from schemas.errors import Denied, NotFound
+from schemas.errors import Denied, NotFound, ScanbusError
 
 SWEEP_INTERVAL_S = 600.0
 UNOWNED_S = 3600.0
@@ -49,19 +50,19 @@ class Cache(Actor):
             rows = [(ctx.session, name, msg.owner) for name in msg.blobs]
             self._db.execute("INSERT OR IGNORE INTO holds VALUES (?, ?, ?)", rows)
 
-        await self._db.change(ctx, write)
+        await self._db.change(write)
         return Held()
 
     @on(Release)
     async def release(self, msg: Release, ctx: Context) -> Released:
         """Let go, and delete what nobody owns any more."""
-        await self._db.change(ctx, lambda: self._let_go(_session(ctx), msg.owners, ctx))
+        await self._db.change(lambda: self._let_go(_session(ctx), msg.owners, ctx))
         return Released()
 
     @on(EndSession)
     async def end_session(self, msg: EndSession, ctx: Context) -> Ended:
         """Destroy the key first: from then on nothing can be read."""
-        await self._db.change(ctx, lambda: self._end(_session(ctx), ctx))
+        await self._db.change(lambda: self._end(_session(ctx), ctx))
         ctx.publish(SessionEnded())
         return Ended()
 
@@ -98,7 +99,10 @@ class Cache(Actor):
 
     async def _keep_tidy(self, ctx: Context) -> None:
         while True:
-            await self._db.change(ctx, lambda: self._sweep(ctx, time.time()))
+            try:
+                await self._db.change(lambda: self._sweep(ctx, time.time()))
+            except ScanbusError as error:
+                ctx.log.warning("the store could not be tidied", code=error.code, reason=error.text)
             await asyncio.sleep(SWEEP_INTERVAL_S)
 
     def _sweep(self, ctx: Context, now: float) -> None:
@@ -106,8 +110,10 @@ class Cache(Actor):
         for session in ctx.store.sessions():
             names = ctx.store.names(session)
             for name in names:
-                if not self._owned(session, name) and ctx.store.age_s(session, name, now) > UNOWNED_S:
-                    ctx.store.delete(session, name)
+                # A page that was finished since is no longer where it was.
+                with suppress(FileNotFoundError):
+                    if not self._owned(session, name) and ctx.store.age_s(session, name, now) > UNOWNED_S:
+                        ctx.store.delete(session, name)
             if not names and ctx.store.session_age_s(session, now) > EMPTY_SESSION_S:
                 self._end(session, ctx)
 

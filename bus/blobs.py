@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -85,8 +85,13 @@ class BlobStore:
     def names(self, session: str) -> dict[str, int]:
         """A session's blobs and the bytes that each takes on disk; unfinished ones begin with a dot."""
         folder = self._pages / _checked(session)
-        with _storage(), os.scandir(folder) as entries:
-            return {entry.name: entry.stat().st_size for entry in entries}
+        sizes = {}
+        with _storage(), suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                # One that was finished or deleted since is no longer there.
+                with suppress(FileNotFoundError):
+                    sizes[entry.name] = entry.stat().st_size
+        return sizes
 
     def age_s(self, session: str, name: str, now: float) -> float:
         """How long ago a blob was written; `now` is the time of day in seconds since 1970."""
@@ -186,7 +191,7 @@ class BlobWriter:
     ) -> None:
         try:
             if error is None:
-                with _storage():
+                with _storage(missing=NotFound("The session has ended.")):
                     self._finish()
         finally:
             self._file.close()
