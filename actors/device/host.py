@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 from actors.device.driver import Driver, OpenDevice
 from actors.device.sink import StoreSink
 from bus import Actor, Context, on
+from schemas.config import Config
 from schemas.driver import Acquire, Acquired, Arrived, Find, Found, Inspect, Inspected, Reading
 from schemas.errors import Unavailable
 from schemas.page import Image
@@ -28,14 +29,17 @@ class DriverHost(Actor):
     service = "driver"
     slots: ClassVar[int] = 1
 
+    def __init__(self, config: Config, instance: str = "") -> None:
+        super().__init__(config, instance)
+        self.end: Callable[[int], object] = os._exit
+        """Ends the process when the driver does not come back."""
+
     async def start(self, ctx: Context) -> None:
         """Load the driver, in the one thread that all its calls come from."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="driver")
         self._family, _, self._address = self.instance.partition(":")
         self._device: OpenDevice | None = None
         self._driver: Driver | None = None
-        self.end: Callable[[int], object] = os._exit
-        """Ends the process when the driver does not come back."""
 
     async def stop(self) -> None:
         """Release the device."""
