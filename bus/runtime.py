@@ -161,7 +161,8 @@ class Runtime:
                 self._last_work = self.clock()
                 self._working[letter.id] = asyncio.create_task(self._work(letter))
             case Kind.CANCEL if letter.re in self._working:
-                self._working[letter.re].cancel()
+                # Not before its first step: the task would end without a reply.
+                asyncio.get_running_loop().call_soon(self._working[letter.re].cancel)
             case Kind.PART | Kind.REPLY if letter.re in self._open:
                 self._open[letter.re][0].put_nowait(letter)
             case Kind.EVENT if letter.to in self._events:
@@ -216,6 +217,7 @@ class Runtime:
                 self.drain()
 
     async def _register(self, services: list[str], root: Context) -> None:
+        working, asked = list(self._working.values()), list(self._open)
         # No longer than until the next beat: a broker that restarts must not find a heap of old ones.
         try:
             told = await root.call(Register(services=services, slots=self._actor.slots), timeout_s=HEARTBEAT_S)
@@ -223,16 +225,19 @@ class Runtime:
             root.log.debug("not registered", code=error.code)
             return
         if self._broker not in ("", told.broker):
-            self._start_over()
+            self._start_over(working, asked)
         self._broker = told.broker
         self._registered.set()
 
-    def _start_over(self) -> None:
-        """The broker was restarted: those who asked us are gone, and nobody knows what we asked."""
+    def _start_over(self, working: "list[asyncio.Task[None]]", asked: list[str]) -> None:
+        """The broker was restarted: those who asked us are gone, and nobody knows what we asked.
+
+        What came since we registered came from the new one.
+        """
         log.warning("broker restarted", actor=self.service)
-        for task in self._working.values():
+        for task in working:
             task.cancel()
-        for key in list(self._open):
+        for key in asked:
             self._settle(key, Lost().failure())
 
     def _settle(self, key: str, failure: Failure) -> None:
