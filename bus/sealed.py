@@ -34,7 +34,6 @@ class Sealer:
         self._used = 0
         self._sealed = bytearray(SEALED_BYTES)
         self._counter = 0
-        _write_all(file, self._header)
 
     def write(self, data: Buffer) -> None:
         """Take more bytes. Raises OSError."""
@@ -56,6 +55,9 @@ class Sealer:
         out = memoryview(self._sealed)[:size]
         with memoryview(self._piece)[: self._used] as piece:
             self._cipher.encrypt_into(_nonce(self._counter, last=last), piece, self._header, out)
+        if self._counter == 0:
+            # Not before there is something to seal: making a sealer cannot fail.
+            _write_all(self._file, self._header)
         _write_all(self._file, out)
         self._counter += 1
         self._used = 0

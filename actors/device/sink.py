@@ -36,6 +36,7 @@ class StoreSink:
         self._on_reading = on_reading
         self._stop = threading.Event()
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_PIECES)
+        self._unfinished: set[BlobWriter] = set()
         self._failed: ScanbusError | None = None
         self._told = 0.0
         self.last_sign = monotonic()
@@ -51,6 +52,9 @@ class StoreSink:
         """Wait until everything handed over is durable. Raises StorageFull, StorageFailed."""
         self._work.put(None)
         self._thread.join()
+        # Not earlier: until now the keeping thread may still have been writing to them.
+        for writer in self._unfinished:
+            writer.__exit__(Canceled, Canceled(), None)
         if self._failed is not None:
             raise self._failed
 
@@ -65,12 +69,8 @@ class StoreSink:
         """Begin an image; see `driver.Sink`."""
         self._check()
         writer = _Late(self, header) if header.height_px < 0 else _Counted(self, header)
-        try:
-            yield writer
-            writer.close()
-        except BaseException:
-            writer.discard()
-            raise
+        yield writer
+        writer.close()
 
     def submit(self, work: Callable[[], None]) -> None:
         """Have something done by the keeping thread, in order. Raises Canceled, StorageFull, StorageFailed."""
@@ -78,12 +78,25 @@ class StoreSink:
         self._work.put(work)
 
     def begin(self, media_type: str) -> BlobWriter:
-        """Begin a blob of this session."""
-        return self._store.writer(self._session, media_type)
+        """Begin a blob of this session, which `commit` or `finish` ends."""
+        writer = self._store.writer(self._session, media_type)
+        self._unfinished.add(writer)
+        return writer
 
-    def tell_image(self, image: Image) -> None:
-        """An image is durable."""
-        self._on_image(image)
+    def commit(self, writer: BlobWriter, header: Header) -> None:
+        """Make an image durable and tell of it."""
+        writer.__exit__(None, None, None)
+        self._unfinished.discard(writer)
+        self._on_image(
+            Image(
+                blob=writer.blob,
+                width_px=header.width_px,
+                height_px=header.height_px,
+                resolution_dpi=header.resolution_dpi,
+                color=header.color,
+                back=header.back,
+            )
+        )
 
     def tell_reading(self, fraction: float) -> None:
         """Say how much has been read, not more often than anybody can see."""
@@ -136,26 +149,7 @@ class _Counted:
         """Hand the image over. Raises DriverFailed where bytes are missing."""
         if self._size == 0 or (self._raw and self._size != self._expected):
             raise self._mismatch()
-        self._sink.submit(self._commit)
-
-    def discard(self) -> None:
-        """Forget the image."""
-        # Not through the queue: it may be full of this image, and the part file is this object's alone.
-        self._writer.__exit__(Canceled, Canceled(), None)
-
-    def _commit(self) -> None:
-        self._writer.__exit__(None, None, None)
-        header = self._header
-        self._sink.tell_image(
-            Image(
-                blob=self._writer.blob,
-                width_px=header.width_px,
-                height_px=header.height_px,
-                resolution_dpi=header.resolution_dpi,
-                color=header.color,
-                back=header.back,
-            )
-        )
+        self._sink.submit(lambda: self._sink.commit(self._writer, self._header))
 
     def _mismatch(self) -> DriverFailed:
         return DriverFailed(
@@ -185,10 +179,6 @@ class _Late(_Counted):
             raise DriverFailed("The scanner stopped in the middle of a line. The page was not kept: scan it again.")
         with self._sink.image(_with_height(self._header, height_px)) as writer:
             writer.write(self._lines)
-
-    def discard(self) -> None:
-        """Forget the image."""
-        self._lines.clear()
 
 
 def _with_height(header: Header, height_px: int) -> Header:
