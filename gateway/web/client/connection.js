@@ -140,22 +140,26 @@ async function probe(url) {
   try {
     response = await fetch(health, { cache: "no-store" });
   } catch {
-    for (const name of PERMISSIONS) {
-      const permission = await navigator.permissions?.query({ name }).catch(() => null);
-      if (permission?.state === "denied") {
-        throw new ScanbusError("permission", PERMISSION);
-      }
-    }
+    if (await forbidden()) throw new ScanbusError("permission", PERMISSION);
     const there = await fetch(health, { mode: "no-cors", cache: "no-store" }).catch(() => null);
     throw there ? refused : new ScanbusError("unavailable", ABSENT);
   }
   if ([401, 403, 421].includes(response.status)) throw refused;
 }
 
-function openSocket(url) {
+/** Whether a person, or a policy, has told the browser to keep this site from this computer. */
+async function forbidden() {
+  const asked = PERMISSIONS.map((name) => navigator.permissions?.query({ name }).catch(() => null));
+  return (await Promise.all(asked)).some((permission) => permission?.state === "denied");
+}
+
+async function openSocket(url) {
   const socket = new WebSocket(new URL("/v1/socket", url.href.replace(/^http/, "ws")), "scanbus.v1");
-  return new Promise((resolve, reject) => {
-    socket.onopen = () => resolve(socket);
-    socket.onclose = () => reject(new ScanbusError("unavailable", NO_SESSION));
+  const opened = await new Promise((resolve) => {
+    socket.onopen = () => resolve(true);
+    socket.onclose = () => resolve(false);
   });
+  if (opened) return socket;
+  if (await forbidden()) throw new ScanbusError("permission", PERMISSION);
+  throw new ScanbusError("unavailable", NO_SESSION);
 }

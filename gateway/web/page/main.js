@@ -131,7 +131,8 @@ async function begin() {
 }
 
 async function catchUp() {
-  await Promise.all([pages.refresh(), picker.refresh()]);
+  picker.refresh();
+  await pages.refresh();
   await scanning.resume().catch((error) => notify("scan", { kind: "bad", text: error.message }));
 }
 

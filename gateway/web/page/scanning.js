@@ -69,10 +69,8 @@ export class Scanning extends EventTarget {
   }
 
   #ended(scan, count) {
-    const canceled = scan.job?.state !== "completed";
-    const text = canceled ? "The scan was canceled." : `${counted(count, "page")} scanned.`;
-    if (canceled) notify("scan", { kind: "plain", text, more: kept(count) });
-    announce(text);
+    if (scan.job?.state === "completed") announce(`${counted(count, "page")} scanned.`);
+    else notify("scan", { kind: "plain", text: "The scan was canceled.", more: kept(count) });
   }
 
   #show({ number, fraction }) {

@@ -1,0 +1,133 @@
+"""The client library in somebody else's page."""
+
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute
+
+pytestmark = pytest.mark.slow
+BEGIN = "const { connect } = await import('/web/scanbus.js'); const scanner = await connect();"
+SLOW = "{ deviceId: 'virtual:slow', resolution_dpi: 100, pages: 4 }"
+
+
+def bare(page: Page, origin: str) -> None:
+    """Open a page of that origin, for scripts of our own."""
+    page.goto(origin)
+
+
+def run(page: Page, script: str) -> Any:
+    """What the script returns, with a session open as `scanner`."""
+    return page.evaluate(f"async () => {{ {BEGIN} {script} }}")
+
+
+def test_the_ten_lines_of_the_welcome_page_scan(browser: Browser, service: str, tmp_path: Path) -> None:
+    # Somebody else's page has inline scripts, which our own policy forbids.
+    page = browser.new_page(bypass_csp=True)
+    page.goto(service)
+    code = page.locator("#code").inner_text()
+    assert service in code
+    assert len(code.strip().splitlines()) <= 12
+    with page.expect_download() as download:
+        page.set_content(code)
+    download.value.save_as(tmp_path / "scan.pdf")
+    with pikepdf.open(tmp_path / "scan.pdf") as pdf:
+        assert len(pdf.pages) == page.locator("img").count() >= 1
+        assert str(pdf.docinfo["/Title"]) == "My scan"
+    page.close()
+
+
+def test_leaving_the_loop_cancels_the_scan(page: Page, service: str) -> None:
+    bare(page, service)
+    script = f"""
+      const scan = scanner.scan({SLOW});
+      for await (const page of scan) break;
+      while (['pending', 'running'].includes(scan.job.state)) await new Promise((resolve) => setTimeout(resolve, 20));
+      return [(await scanner.jobs()).at(-1).state, (await scanner.pages()).length];
+    """
+    state, pages = run(page, script)
+    assert state == "canceled"
+    assert 1 <= pages <= 2
+
+
+def test_aborting_the_signal_cancels_the_scan_with_its_reason(page: Page, service: str) -> None:
+    bare(page, service)
+    script = f"""
+      const stop = new AbortController();
+      try {{
+        for await (const page of scanner.scan({SLOW}, {{ signal: stop.signal }})) stop.abort(new Error('enough'));
+      }} catch (error) {{
+        return [error.message, (await scanner.jobs()).at(-1).state];
+      }}
+    """
+    assert run(page, script) == ["enough", "canceled"]
+
+
+def test_progress_of_the_page_that_is_scanned_is_told(page: Page, service: str) -> None:
+    bare(page, service)
+    script = """
+      const scan = scanner.scan({ deviceId: 'virtual:slow', resolution_dpi: 100, pages: 1 });
+      const seen = [];
+      scan.onprogress = ({ number, fraction }) => seen.push([number, fraction]);
+      for await (const page of scan);
+      return seen;
+    """
+    seen = run(page, script)
+    assert len(seen) >= 2
+    assert {number for number, _ in seen} == {1}
+    assert [fraction for _, fraction in seen] == sorted(fraction for _, fraction in seen)
+
+
+def test_an_error_has_the_code_of_the_service(page: Page, service: str) -> None:
+    bare(page, service)
+    script = """
+      try {
+        for await (const page of scanner.scan({ deviceId: 'virtual:empty' }));
+      } catch (error) {
+        return [error.name, error.code, error.text];
+      }
+    """
+    assert run(page, script) == ["ScanbusError", "feeder_empty", "The feeder is empty. Load paper and press Scan."]
+
+
+def test_a_cut_connection_loses_no_page(page: Page, service: str) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/v1/socket", pass_on)
+    page.goto(f"{service}/scan")
+    page.evaluate(
+        f"""async () => {{ {BEGIN}
+          window.states = [];
+          scanner.on('connection', (state) => window.states.push(state));
+          window.all = (async () => {{
+            const ids = [];
+            for await (const page of scanner.scan({SLOW})) {{
+              ids.push(page.page_id);
+              console.log('page ' + ids.length);
+            }}
+            return [ids, (await scanner.pages()).map(({{ page_id }}) => page_id)];
+          }})();
+        }}"""
+    )
+    page.wait_for_event("console", lambda said: said.text == "page 1")
+    sockets[-1].close(code=1012)
+    seen, kept = page.evaluate("window.all")
+    assert page.evaluate("window.states") == ["reconnecting", "open"]
+    assert len(seen) == 4
+    assert seen == kept
+
+
+def test_a_service_that_is_not_there_is_told_apart(browser: Browser, service: str) -> None:
+    # Only a page with another policy than ours may ask another port.
+    page = browser.new_page(bypass_csp=True)
+    bare(page, service)
+    script = "return connect({ url: 'http://127.0.0.1:9' }).catch(({ code, text }) => [code, text]);"
+    code, text = run(page, script)
+    assert code == "unavailable"
+    assert "not running" in text
+    page.close()
