@@ -27,6 +27,8 @@ class _Child:
         self.process = process
         self.channel = channel
         self.unread = b""
+        self.failed = ""
+        """Its own words, if it said why it cannot run."""
 
     def tell(self, message: Told) -> None:
         # A child that does not read is about to be killed, one that has ended is about to be started again.
@@ -52,7 +54,6 @@ class Monitor:
         self._selector = selectors.DefaultSelector()
         self._version = ""
         self._done: Done | None = None
-        self._failed = ""
         self._wakeup, self._alarm = socket.socketpair()
         for end in (self._wakeup, self._alarm):
             end.setblocking(False)
@@ -73,7 +74,7 @@ class Monitor:
                 elif key.data in self._children:
                     self._hear(key.data)
             self._do(self._policy.tick(monotonic()))
-        return self._failed or self._done.failure
+        return self._done.failure
 
     def _signaled(self, numbers: bytes) -> None:
         for number in numbers:
@@ -99,10 +100,10 @@ class Monitor:
                 self._do(self._policy.wanted(said.wanted, monotonic()))
             elif said.lost:
                 self._do(self._policy.lost(said.lost))
-            self._failed = said.failed or self._failed
+            elif said.failed:
+                self._children[name].failed = said.failed
 
     def _alive(self, name: str, version: str) -> None:
-        self._failed = ""
         self._do(self._policy.alive(name, monotonic()))
         if not self._version:
             self._version = version
@@ -123,9 +124,9 @@ class Monitor:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
         if code:
-            self._log("a process has ended", name, code=code)
+            self._log("a process has ended", name, code=code, why=child.failed)
         self._tell(Told(exited=name))
-        self._do(self._policy.exited(name, code, monotonic()))
+        self._do(self._policy.exited(name, code, monotonic(), child.failed))
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
@@ -189,7 +190,8 @@ class Monitor:
         if self._setup.config.log.json:
             text = msgspec.json.encode({"event": event, "process": "monitor", "of": name, **values}).decode()
         else:
-            text = " ".join([f"monitor: {event}: {name}", *(f"{key}={value}" for key, value in values.items())])
+            shown = (f"{key}={value}" for key, value in values.items() if value != "")
+            text = " ".join([f"monitor: {event}: {name}", *shown])
         print(text, file=sys.stderr, flush=True)
 
     def _notify(self, state: str) -> None:

@@ -130,8 +130,8 @@ class Policy:
         """Main has heard nothing from a process for too long: it is stuck. Main itself is judged by `alive` alone."""
         return [Kill(name)] if name in self.running and name != MAIN else []
 
-    def exited(self, name: str, code: int, now: float) -> list[Action]:
-        """A process has ended, with an exit code or with minus the number of a signal."""
+    def exited(self, name: str, code: int, now: float, why: str = "") -> list[Action]:
+        """A process has ended, with an exit code or with minus the number of a signal; `why` are its own words."""
         process = self._processes[name]
         process.running, process.due = False, None
         if self._draining:
@@ -141,16 +141,17 @@ class Policy:
                 return [self._start(name, now)]
             del self._processes[name]
             return [Restored(name)] if process.given_up else []
-        reason = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
+        how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
         if name == MAIN and not self._was_ready:
-            self._failure = f"The main process {reason} before it was ready; the log above says why."
+            self._failure = why or f"The main process {how} before it was ready; the log above says why."
             return self.drain(now)
         process.exits = [*(when for when in process.exits if now - when < WINDOW_S), now]
         if process.given_up:
             process.due = now + PROBE_S
             return []
         if len(process.exits) > len(PAUSES_S):
-            process.given_up = f"it {reason}, the {len(process.exits)}th time within {WINDOW_S:.0f} seconds"
+            often = f"it {how}, the {len(process.exits)}th time within {WINDOW_S:.0f} seconds"
+            process.given_up = f"{often}: {why}" if why else often
             process.due = now + PROBE_S
             return [GiveUp(name, process.given_up)]
         process.due = now + PAUSES_S[len(process.exits) - 1]

@@ -50,6 +50,7 @@ def scan(client: Client, arguments: Namespace) -> None:
         raise Invalid(f"{target} exists already: choose another name, or add --force to replace it.")
     if not os.access(target.parent, os.W_OK):
         raise Invalid(f"{target.parent} cannot be written: choose another folder.")
+    settings = _settings(arguments)
     display = Display()
     began_s = monotonic()
     pages = 0
@@ -57,7 +58,7 @@ def scan(client: Client, arguments: Namespace) -> None:
     with client:
         device_id = arguments.device or _only(client.devices(wait=True))
         try:
-            for pages, _ in enumerate(client.scan(device_id, progress=display.progress, **_settings(arguments)), 1):
+            for pages, _ in enumerate(client.scan(device_id, progress=display.progress, **settings), 1):
                 display.page(pages)
         except (ScannerError, KeyboardInterrupt) as error:
             trouble = error

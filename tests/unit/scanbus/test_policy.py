@@ -31,11 +31,11 @@ def policy() -> Policy:
     return policy
 
 
-def crash_until_given_up(policy: Policy, name: str) -> list[Action]:
+def crash_until_given_up(policy: Policy, name: str, why: str = "") -> list[Action]:
     actions: list[Action] = []
     for _ in range(len(PAUSES_S) + 1):
         assert name in policy.running
-        actions = policy.exited(name, 1, 0.0) + policy.tick(0.0 + max(PAUSES_S))
+        actions = policy.exited(name, 1, 0.0, why) + policy.tick(0.0 + max(PAUSES_S))
     return actions
 
 
@@ -81,6 +81,12 @@ def test_a_main_that_never_was_ready_ends_the_service_and_says_why() -> None:
     [done] = policy.exited("main", 1, 1.0)
     assert isinstance(done, Done)
     assert "exit code 1" in done.failure
+
+
+def test_a_main_that_says_why_it_cannot_run_is_quoted() -> None:
+    policy = Policy(TABLE, silence_s=SILENCE_S)
+    policy.begin(0.0)
+    assert policy.exited("main", 1, 1.0, "The disk is full.") == [Done("The disk is full.")]
 
 
 def test_an_idle_process_may_leave_and_comes_back_when_it_is_wanted(policy: Policy) -> None:
@@ -140,6 +146,13 @@ def test_a_process_that_crashes_again_and_again_is_given_up_and_the_rest_works_o
     assert policy.given_up == {"media": given_up.reason}
     assert policy.wanted("image", 1.0) == []
     assert policy.running == ["main"]
+
+
+def test_a_process_that_says_why_it_cannot_run_is_quoted_when_it_is_given_up(policy: Policy) -> None:
+    policy.wanted("image", 0.0)
+    [given_up] = crash_until_given_up(policy, "media", "A library is missing.")
+    assert isinstance(given_up, GiveUp)
+    assert given_up.reason.endswith("seconds: A library is missing.")
 
 
 def test_what_was_given_up_is_tried_once_after_a_minute(policy: Policy) -> None:
