@@ -25,10 +25,10 @@ class Found(Message, tag="driver.found"):
 
 
 class Find(Request[Found, Never], tag="driver.find"):
-    """Search; sent to `driver/<family>`."""
+    """Search; sent to `driver/<family>`. Gives up before those who wait for the list do."""
 
     idempotent: ClassVar[bool] = True
-    timeout_s: ClassVar[float] = 30.0
+    timeout_s: ClassVar[float] = 20.0
 
 
 class Inspected(Message, tag="driver.inspected"):

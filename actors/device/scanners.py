@@ -116,9 +116,11 @@ class Scanners(Actor):
     @on(SessionEnded)
     async def session_ended(self, msg: SessionEnded, ctx: Context) -> None:
         """Nobody wants the pages any more."""
-        for running in list(self._jobs.values()):
+        for job_id, running in list(self._jobs.items()):
             if running.session == ctx.session:
                 running.stop()
+                await running.ended()
+                self._jobs.pop(job_id, None)
 
     def _busy(self, device_id: str) -> bool:
         return any(each.running and each.job.device_id == device_id for each in self._jobs.values())
