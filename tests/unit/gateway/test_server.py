@@ -3,6 +3,8 @@
 import os
 import socket
 import sys
+from http.client import HTTPConnection
+from time import perf_counter
 
 import pytest
 
@@ -29,6 +31,18 @@ def test_every_address_listens_at_once() -> None:
     finally:
         for one in opened:
             one.close()
+
+
+def test_a_second_question_on_a_connection_is_not_delayed(house: House) -> None:
+    connection = HTTPConnection("127.0.0.1", house.port, timeout=TIMEOUT_S)
+    took_s = []
+    for _ in range(10):
+        asked = perf_counter()
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        took_s.append(perf_counter() - asked)
+    connection.close()
+    assert min(took_s[1:]) < 0.03, "Nagle's algorithm and a delayed acknowledgement take 40 ms each time"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
