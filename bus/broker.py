@@ -78,6 +78,9 @@ class Broker:
             door.bind("inproc://zeromq.zap.01")
             self._door = Pump(door, lambda frames: self._admit(frames))
         letters, events = self._context.socket(zmq.ROUTER), self._context.socket(zmq.XPUB)
+        # Owned by their pumps from the start, so that `close` finds them whatever fails below.
+        self._events = Pump(events, self._subscribed)
+        self._letters = Pump(letters, lambda frames: self.take(frames[0].decode("utf-8", "replace"), frames[-1]))
         letters.setsockopt(zmq.ROUTER_MANDATORY, 1)
         events.setsockopt(zmq.XPUB_VERBOSE, 1)
         for socket, address in ((letters, endpoint), (events, endpoints.events_of(endpoint))):
@@ -89,8 +92,6 @@ class Broker:
                 socket.bind(address)
             except zmq.ZMQError as error:
                 raise Conflict(f"The bus cannot listen at {address}: {error}.") from error
-        self._events = Pump(events, self._subscribed)
-        self._letters = Pump(letters, lambda frames: self.take(frames[0].decode("utf-8", "replace"), frames[-1]))
 
     def take(self, peer: str, data: bytes) -> None:
         """One letter from one peer, as bytes."""

@@ -74,13 +74,6 @@ class ZmqPort:
 
     async def open(self, topics: Sequence[str], deliver: Deliver) -> None:
         """Connect and subscribe; the last topic is the port's own, so its welcome proves all the others."""
-        letters, events = self._context.socket(zmq.DEALER), self._context.socket(zmq.SUB)
-        for socket in (letters, events):
-            endpoints.secure_client(socket, self._endpoint, self._config)
-        letters.setsockopt(zmq.IDENTITY, self.name.encode())
-        letters.setsockopt(zmq.SNDHWM, 0)
-        letters.setsockopt(zmq.LINGER, 1000)
-        events.setsockopt(zmq.LINGER, 0)
         welcomed = asyncio.Event()
         welcome = endpoints.WELCOME + self.name.encode()
 
@@ -90,7 +83,14 @@ class ZmqPort:
             else:
                 deliver(decode(frames[1]))
 
+        letters, events = self._context.socket(zmq.DEALER), self._context.socket(zmq.SUB)
         self._pumps = [Pump(letters, lambda frames: deliver(decode(frames[0]))), Pump(events, heard)]
+        for socket in (letters, events):
+            endpoints.secure_client(socket, self._endpoint, self._config)
+        letters.setsockopt(zmq.IDENTITY, self.name.encode())
+        letters.setsockopt(zmq.SNDHWM, 0)
+        letters.setsockopt(zmq.LINGER, 1000)
+        events.setsockopt(zmq.LINGER, 0)
         for topic in topics:
             events.setsockopt(zmq.SUBSCRIBE, topic.encode() + b"\0")
         events.setsockopt(zmq.SUBSCRIBE, welcome)

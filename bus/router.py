@@ -175,6 +175,7 @@ class Router:
         """A service will not be started again soon: whoever waits for it is told so."""
         service = self._service(name)
         service.failed = reason
+        service.wanted_at = -1.0
         return self._fail_queue(service, Unavailable(not_running(name, reason)))
 
     def restored(self, name: str) -> list[Action]:

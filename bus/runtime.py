@@ -64,7 +64,7 @@ class Runtime:
         root = Context(self)
         try:
             await self._actor.start(root)
-            beat = asyncio.create_task(self._beat(root))
+            beat = self.spawn(self._beat(root), root)
             await self._draining.wait()
             beat.cancel()
             await self._leave(root)
@@ -153,6 +153,8 @@ class Runtime:
         task = asyncio.create_task(self._guard(work, ctx))
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
+        # Canceled before its first step, the task would leave the work behind, never awaited.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     def _deliver(self, letter: Envelope) -> None:
@@ -245,7 +247,9 @@ class Runtime:
             self._open[key][0].put_nowait(Envelope(id="", kind=Kind.REPLY, re=key, body=encode_body(failure)))
 
     async def _leave(self, root: Context) -> None:
-        # After the broker's answer no new request is on its way.
+        # After the broker's answer no new request is on its way; until the last reply we still give signs of life.
+        until = self.clock() + DRAIN_GRACE_S
         await self._register([], root)
-        if self._working:
-            await asyncio.wait(self._working.values(), timeout=DRAIN_GRACE_S)
+        while self._working and self.clock() < until:
+            await asyncio.wait(self._working.values(), timeout=min(HEARTBEAT_S, until - self.clock()))
+            await self._register([], root)
