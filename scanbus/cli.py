@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from scanbus.client import NOT_RUNNING, Client, ScannerError
-from scanbus.config import environment, load
+from scanbus.config import address, environment, load
 from schemas.config import Config
 from schemas.errors import CODES, DeviceError, RequestError, ScanbusError
 
@@ -68,8 +68,7 @@ def _do(arguments: argparse.Namespace) -> None:
 
 
 def _client(arguments: argparse.Namespace, config: Config) -> Client:
-    host = config.gateway.hosts[0]
-    return Client(arguments.url or f"http://{f'[{host}]' if ':' in host else host}:{config.gateway.ports[0]}")
+    return Client(arguments.url or address(config))
 
 
 def _parser() -> argparse.ArgumentParser:

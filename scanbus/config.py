@@ -127,6 +127,12 @@ def _expected(kind: Any) -> str:
     return plain.get(getattr(kind, "__origin__", kind), 'JSON, such as [1, 2] or {"name": ["value"]}')
 
 
+def address(config: Config) -> str:
+    """Where a program on this computer finds the service."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.gateway.hosts[0], config.gateway.hosts[0])  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.gateway.ports[0]}"
+
+
 def environment() -> dict[str, str]:
     """The process's own environment."""
     return dict(os.environ)

@@ -11,7 +11,8 @@ from structlog.typing import EventDict, Processor
 from schemas.config import LogConfig
 
 SECRET_KEYS = frozenset({"authorization", "filename", "key", "password", "secret", "text", "token"})
-_QUERY = re.compile(r"(\w+://)(?:[^/\s@]*@)?([^\s?#]*)[?#]\S*")
+_PERSON = re.compile(r"(?<=://)[^/\s@]+@")
+_QUERY = re.compile(r"(\w+://[^\s?#]*)[?#]\S*")
 
 
 def configure(config: LogConfig, process: str) -> None:
@@ -51,5 +52,5 @@ def hide(_logger: Any, _method: str, event: EventDict) -> EventDict:
         if key in SECRET_KEYS:
             event[key] = "(hidden)"
         elif isinstance(value, str) and "://" in value:
-            event[key] = _QUERY.sub(r"\1\2?(hidden)", value)
+            event[key] = _QUERY.sub(r"\1?(hidden)", _PERSON.sub("", value))
     return event

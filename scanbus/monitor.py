@@ -15,6 +15,7 @@ from time import monotonic
 import msgspec
 
 from scanbus.channel import LINE_LIMIT_BYTES, Said, Setup, Told, line, parse
+from scanbus.config import address
 from scanbus.policy import MAIN, Action, Done, Drain, GiveUp, Kill, Policy, Restored, Start
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -107,13 +108,8 @@ class Monitor:
         self._do(self._policy.alive(name, monotonic()))
         if not self._version:
             self._version = version
-            print(f"Scanbus {version} is ready: {self._address()}", flush=True)
+            print(f"Scanbus {version} is ready: {address(self._setup.config)}", flush=True)
             self._notify("READY=1")
-
-    def _address(self) -> str:
-        gateway = self._setup.config.gateway
-        host = f"[{gateway.hosts[0]}]" if ":" in gateway.hosts[0] else gateway.hosts[0]
-        return f"http://{host}:{gateway.ports[0]}"
 
     def _ended(self, name: str, child: _Child, code: int) -> None:
         self._hear(name)

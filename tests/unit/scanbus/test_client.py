@@ -1,0 +1,181 @@
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanbus.client import NOT_RUNNING, Client, ScannerError
+
+OPENED = {"type": "session.opened", "session_id": "s", "token": "secret", "version": "1"}
+CREATED = {"type": "pdf.created", "document": {"name": "d", "size": 8, "media_type": "application/pdf"}, "pages": 2}
+FEEDER_EMPTY = {"type": "bus.failure", "code": "feeder_empty", "text": "The feeder is empty."}
+JOB = {"job_id": "j", "device_id": "x", "state": "running"}
+
+
+def line(kind: str, body: dict[str, Any]) -> bytes:
+    return json.dumps({"kind": kind, "body": body}).encode() + b"\n"
+
+
+class Script(BaseHTTPRequestHandler):
+    """A service that gives the answers of a test, and notes what was asked."""
+
+    server: "Stage"
+
+    def do_POST(self) -> None:
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.headers.get("Authorization", ""), message))
+        self._answer(200, self.server.answers.get(message["type"], line("reply", {"type": "cache.ended"})))
+
+    def do_GET(self) -> None:
+        self._answer(*self.server.file)
+
+    def log_message(self, format: str, *words: object) -> None:
+        """Tests say what is wrong themselves."""
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Stage(ThreadingHTTPServer):
+    """Where a test's script is played."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Script)
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.file = 200, b"%PDF-1.7"
+        self.answers: dict[str, bytes] = {"session.open": line("reply", OPENED), "pdf.create": line("reply", CREATED)}
+
+    def told(self) -> list[str]:
+        return [message["type"] for _, message in self.asked]
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as stage:
+        playing = threading.Thread(target=stage.serve_forever, args=(0.01,))
+        playing.start()
+        yield stage
+        stage.shutdown()
+        playing.join()
+
+
+@pytest.fixture
+def client(stage: Stage) -> Iterator[Client]:
+    with Client(f"http://127.0.0.1:{stage.server_port}") as client:
+        yield client
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(ScannerError) as failed:
+        call()
+    assert failed.value.text
+    return failed.value.code
+
+
+def test_a_session_is_opened_once_and_its_token_goes_with_every_call(stage: Stage, client: Client) -> None:
+    stage.answers["buffer.list_pages"] = line("reply", {"type": "buffer.pages", "pages": []})
+    assert client.pages() == client.pages() == []
+    assert stage.told() == ["session.open", "buffer.list_pages", "buffer.list_pages"]
+    assert stage.asked[-1][0] == "Bearer secret"
+
+
+def test_leaving_the_session_destroys_it(stage: Stage) -> None:
+    with Client(f"http://127.0.0.1:{stage.server_port}") as client:
+        client.call("buffer.list_pages")
+    assert stage.told()[-1] == "session.close"
+    assert client.token == ""
+
+
+def test_a_client_that_asked_nothing_has_nothing_to_close(stage: Stage) -> None:
+    with Client(f"http://127.0.0.1:{stage.server_port}"):
+        pass
+    assert stage.told() == []
+
+
+def test_pages_come_one_by_one_with_their_progress(stage: Stage, client: Client) -> None:
+    stage.answers["device.scan"] = (
+        line("part", {"type": "device.started", "job": JOB})
+        + line("part", {"type": "device.progress", "number": 1, "fraction": 0.5})
+        + line("part", {"type": "device.scanned_page", "number": 1, "page": {"page_id": "p"}})
+        + line("reply", {"type": "device.scanned", "job": JOB})
+    )
+    heard: list[tuple[int, float]] = []
+    pages = client.scan("x", progress=lambda number, fraction: heard.append((number, fraction)), resolution_dpi=300)
+    assert [page["page_id"] for page in pages] == ["p"]
+    assert heard == [(1, 0.5)]
+    assert stage.asked[-1][1]["settings"] == {"resolution_dpi": 300}
+
+
+def test_leaving_the_loop_early_stops_the_device(stage: Stage, client: Client) -> None:
+    page = line("part", {"type": "device.scanned_page", "number": 1, "page": {"page_id": "p"}})
+    stage.answers["device.scan"] = line("part", {"type": "device.started", "job": JOB}) + page + page
+    scan = client.scan("x")
+    next(scan)
+    scan.close()  # type: ignore[attr-defined]
+    assert stage.asked[-1][1] == {"type": "device.stop", "job_id": "j"}
+
+
+def test_a_failure_has_its_code_and_its_text(stage: Stage, client: Client) -> None:
+    stage.answers["device.scan"] = line("part", {"type": "device.started", "job": JOB}) + line("reply", FEEDER_EMPTY)
+    assert code_of(lambda: list(client.scan("x"))) == "feeder_empty"
+    assert stage.told()[-1] == "device.scan"
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_an_end(stage: Stage, client: Client) -> None:
+    stage.answers["device.scan"] = line("part", {"type": "device.started", "job": JOB})
+    assert code_of(lambda: list(client.scan("x"))) == "lost"
+
+
+def test_nobody_at_the_address_is_said_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert code_of(Client(f"http://127.0.0.1:{port}").health) == NOT_RUNNING
+
+
+def test_silence_ends_after_the_time_limit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = Client(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.05)
+        assert code_of(client.health) == "deadline"
+
+
+def test_another_program_at_the_address_is_not_believed(stage: Stage, client: Client) -> None:
+    stage.answers["session.open"] = b"<html>Hello</html>\n"
+    assert code_of(client.devices) == "internal"
+
+
+def test_the_pdf_is_written_whole(client: Client, tmp_path: Path) -> None:
+    assert client.pdf(tmp_path / "a.pdf") == 2
+    assert (tmp_path / "a.pdf").read_bytes() == b"%PDF-1.7"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_a_file_that_exists_is_replaced_only_when_asked(client: Client, tmp_path: Path) -> None:
+    target = tmp_path / "a.pdf"
+    target.write_text("mine")
+    with pytest.raises(FileExistsError):
+        client.pdf(target)
+    assert target.read_text() == "mine"
+    client.pdf(target, overwrite=True)
+    assert target.read_bytes() == b"%PDF-1.7"
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [((200, b"%PDF"), "lost"), ((404, json.dumps({"code": "not_found", "text": "Gone."}).encode()), "not_found")],
+)
+def test_a_download_that_fails_leaves_nothing_and_harms_nothing(
+    stage: Stage, client: Client, tmp_path: Path, file: tuple[int, bytes], code: str
+) -> None:
+    stage.file = file
+    kept = tmp_path / "kept.pdf"
+    kept.write_text("mine")
+    assert code_of(lambda: client.pdf(tmp_path / "a.pdf")) == code
+    assert code_of(lambda: client.pdf(kept, overwrite=True)) == code
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.pdf"]
+    assert kept.read_text() == "mine"
