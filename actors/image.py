@@ -5,7 +5,7 @@ from collections import OrderedDict
 from typing import ClassVar
 
 import PIL.Image
-from PIL.Image import Resampling, Transpose
+from PIL.Image import Dither, Resampling, Transpose
 
 from bus import Actor, Context, on
 from schemas.cache import Hold
@@ -17,6 +17,8 @@ from schemas.page import Color, Image
 PIL.Image.MAX_IMAGE_PIXELS = None
 PIXEL_BUDGET = 400_000_000
 """More pixels than A3 at 1200 dpi are nobody's page (`Image` says how many were announced)."""
+JPEG_LIMIT_PX = 65_500
+"""What the library that encodes them takes."""
 REMEMBERED = 2000
 _TURNS = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
 
@@ -52,7 +54,8 @@ class Pictures(Actor):
 def picture(source: bytes, msg: Render) -> tuple[bytes, int, int]:
     """The encoded picture and its width and height in pixels.
 
-    Raises DriverFailed where the page is not what was announced, Unsupported for a TIFF of a page that is not mono.
+    Raises DriverFailed where the page is not what was announced, Unsupported for a TIFF of a page that is not mono,
+    TooLarge for what nobody scans and for a JPEG of a page that is too long for one.
     """
     page = _decode(source, msg.image)
     turned_on_side = msg.rotation_degrees in (90, 270)
@@ -65,6 +68,7 @@ def picture(source: bytes, msg: Render) -> tuple[bytes, int, int]:
         size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
         page = page.convert("L") if page.mode == "1" else page
         page = page.resize(size, Resampling.BILINEAR, reducing_gap=2.0)
+        page = page.convert("1", dither=Dither.NONE) if msg.media_type == "image/tiff" else page
         resolution_dpi *= scale
     if msg.rotation_degrees:
         page = page.transpose(_TURNS[msg.rotation_degrees])
@@ -77,6 +81,10 @@ def picture(source: bytes, msg: Render) -> tuple[bytes, int, int]:
         case "image/png":
             page.save(out, "PNG", compress_level=1, dpi=dpi)
         case _:
+            if max(page.size) > JPEG_LIMIT_PX:
+                raise TooLarge(
+                    f"A JPEG has at most {JPEG_LIMIT_PX} pixels a side: ask for image/png, or save lossless."
+                )
             page = page.convert("L") if page.mode == "1" else page
             page.save(out, "JPEG", quality=msg.quality, dpi=(round(dpi[0]), round(dpi[1])))
     return out.getvalue(), page.width, page.height

@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import BinaryIO, ClassVar, cast
 
 import pikepdf
@@ -36,15 +37,17 @@ class Pdf(Actor):
         """Render each page, embed it, join the parts."""
         pages = _chosen((await ctx.call(ListPages())).pages, msg.page_ids)
         parts: list[Blob] = []
-        for start in range(0, len(pages), PART_PAGES):
-            part = pikepdf.new()
-            for page in pages[start : start + PART_PAGES]:
-                await self._add(part, page, msg, ctx)
-                ctx.part(Progress(pages=start + len(part.pages), total=len(pages)))
-            parts.append(await ctx.offload(_save, part, ctx, durable=False))
-        document = await ctx.offload(_join, parts, msg.title, ctx)
-        for part_blob in parts:
-            await ctx.offload(ctx.store.delete, ctx.session, part_blob.name)
+        try:
+            for start in range(0, len(pages), PART_PAGES):
+                part = pikepdf.new()
+                for page in pages[start : start + PART_PAGES]:
+                    await self._add(part, page, msg, ctx)
+                    ctx.part(Progress(pages=start + len(part.pages), total=len(pages)))
+                parts.append(await ctx.offload(_save, part, ctx, durable=False))
+            document = await ctx.offload(_join, parts, msg.title, ctx)
+        finally:
+            for part_blob in parts:
+                await ctx.offload(ctx.store.delete, ctx.session, part_blob.name)
         await ctx.call(Hold(owner=f"document:{document.name}", blobs=[document.name]))
         return Created(document=document, pages=len(pages))
 
@@ -151,17 +154,15 @@ def _save(pdf: pikepdf.Pdf, ctx: Context, *, durable: bool) -> Blob:
 def _join(parts: list[Blob], title: str, ctx: Context) -> Blob:
     joined = pikepdf.new()
     # The parts' streams are copied when the whole is saved: until then they stay open.
-    opened = [pikepdf.open(ctx.store.open(ctx.session, part.name)) for part in parts]
-    for part in opened:
-        joined.pages.extend(part.pages)
-    with joined.open_metadata(set_pikepdf_as_editor=False) as metadata:
-        metadata["xmp:CreatorTool"] = "Scanbus"
-        if title:
-            metadata["dc:title"] = title
-    document = _save(joined, ctx, durable=True)
-    for part in opened:
-        part.close()
-    return document
+    with ExitStack() as opened:
+        for blob in parts:
+            part = opened.enter_context(pikepdf.open(ctx.store.open(ctx.session, blob.name)))
+            joined.pages.extend(part.pages)
+        with joined.open_metadata(set_pikepdf_as_editor=False) as metadata:
+            metadata["xmp:CreatorTool"] = "Scanbus"
+            if title:
+                metadata["dc:title"] = title
+        return _save(joined, ctx, durable=True)
 
 
 class _Sequential(io.RawIOBase):
