@@ -162,34 +162,44 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    beside = [asyncio.create_task(_alive(runtimes, say, repeat)), asyncio.create_task(_set(stop, obey))]
+    ready = asyncio.create_task(_ready(runtimes))
+    beside = [ready, asyncio.create_task(_alive(ready, say, repeat)), asyncio.create_task(_stop(stop, obey))]
     serving = [asyncio.create_task(runtime.run()) for runtime in runtimes]
     for task in serving:
         task.add_done_callback(lambda _: stop.set())
     await stop.wait()
     for runtime, task in zip(reversed(runtimes), reversed(serving), strict=True):
         runtime.drain()
+        if not ready.done():
+            # It may wait for a broker that is not there.
+            task.cancel()
         await asyncio.wait([task])
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
-    await asyncio.gather(*serving)
+    for task in serving:
+        if not task.cancelled():
+            task.result()
 
 
-async def _set(stop: asyncio.Event, obey: Coroutine[Any, Any, None] | None) -> None:
-    if obey is not None:
-        await obey
-        stop.set()
-
-
-async def _alive(runtimes: "list[Runtime]", say: Say, repeat: bool) -> None:
+async def _ready(runtimes: "list[Runtime]") -> None:
     for runtime in runtimes:
         await runtime.ready()
+
+
+async def _alive(ready: asyncio.Task[None], say: Say, repeat: bool) -> None:
+    await ready
     said = Said(alive=version("scanbus"))
     say(said)
     while repeat:
         await asyncio.sleep(ALIVE_S)
         say(said)
+
+
+async def _stop(stop: asyncio.Event, obey: Coroutine[Any, Any, None] | None) -> None:
+    if obey is not None:
+        await obey
+        stop.set()
 
 
 async def _obey(reader: asyncio.StreamReader, broker: "Broker | None") -> None:

@@ -62,10 +62,17 @@ def actor(config: Config, kind: str, instance: str, endpoint: str) -> None:
     import faulthandler
     import socket
 
+    import structlog
+
+    from bus.endpoints import default_endpoint
     from scanbus import logs
     from scanbus.process import join
 
     faulthandler.enable()
     logs.configure(config.log, kind)
+    log = structlog.get_logger()
+    endpoint = endpoint or default_endpoint(config)
+    log.info("waiting for the service", endpoint=endpoint)
     # Not a process of the monitor's, so it must not have the name of one.
-    asyncio.run(join(config, [kind], f"{kind}@{socket.gethostname()}", instance, endpoint=endpoint))
+    name = f"{kind}@{socket.gethostname()}"
+    asyncio.run(join(config, [kind], name, instance, endpoint=endpoint, say=lambda _: log.info("joined")))

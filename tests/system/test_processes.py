@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scanbus.client import Client, ScannerError
-from tests.system.conftest import WAIT_S, Service, until
+from tests.system.conftest import WAIT_S, Service, catches, until
 
 
 def test_the_service_says_in_one_line_that_it_is_ready_and_where(service: Service) -> None:
@@ -204,3 +204,21 @@ def test_an_actor_may_join_from_elsewhere(make_service: Callable[..., Service]) 
         assert client.pdf(service.folder / "one.pdf") == 1
         actor.terminate()
         assert actor.wait(WAIT_S) == 0
+
+
+def test_an_actor_that_waits_for_a_service_can_be_stopped(make_service: Callable[..., Service]) -> None:
+    service = make_service()
+    with subprocess.Popen(service.command("actor", "pdf"), env=service.environment, stderr=subprocess.DEVNULL) as actor:
+        until(lambda: catches(actor.pid, signal.SIGTERM), "it listens to signals")
+        actor.terminate()
+        assert actor.wait(WAIT_S) == 0
+
+
+def test_a_service_that_cannot_keep_pages_says_so_and_ends(make_service: Callable[..., Service]) -> None:
+    service = make_service()
+    (service.folder / "state").mkdir(mode=0o700)
+    (service.folder / "state" / "buffer.sqlite").mkdir()
+    ended = service.run("run")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("scanbus: ")
+    assert service.of_this_service() == []
