@@ -17,7 +17,7 @@ def sizes_seen(scan_page: Any) -> list[tuple[float, float]]:
     for number, thumbnail in enumerate(scan_page.pages.all(), 1):
         thumbnail.click()
         expect(scan_page.page.locator("#view-number")).to_have_text(f"{number} / {scan_page.pages.count()}")
-        found = re.search(r"(\d+) dpi, (\d+) × (\d+) pixels", scan_page.facts.inner_text())
+        found = re.search(r"(\d+) dpi, (\d+) . (\d+) pixels", scan_page.facts.inner_text())
         assert found
         dpi, width, height = map(int, found.groups())
         sizes.append((width / dpi * 72, height / dpi * 72))
@@ -66,6 +66,9 @@ def test_a_stack_is_arranged_and_saved_as_it_is_seen(scan_page: Any, tmp_path: P
     scan_page.pages.nth(0).click()
     page.get_by_role("button", name="Rotate right", exact=True).click()
     expect(scan_page.pages.nth(0)).to_have_accessible_name("Page 1, rotated 90 degrees")
+    turned = scan_page.pages.nth(0).locator("img")
+    turned.evaluate("image => image.decode()")
+    assert turned.evaluate("image => image.naturalWidth > image.naturalHeight")
 
     scan_page.pages.nth(4).click()
     page.get_by_role("button", name="Delete").click()

@@ -4,13 +4,15 @@ import { connected } from "./connection.js";
 import { DevicePicker } from "./devices.js";
 import { byId, counted } from "./element.js";
 import { listenToKeys } from "./keyboard.js";
-import { notify } from "./notices.js";
+import { dismiss, notify } from "./notices.js";
 import { PageList } from "./pages.js";
 import { Saving } from "./save.js";
 import { Scanning } from "./scanning.js";
 import { Settings } from "./settings.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Viewer } from "./viewer.js";
+
+const DESCRIBE_AGAIN_MS = 3000;
 
 const pages = new PageList();
 const picker = new DevicePicker();
@@ -35,9 +37,11 @@ async function describe() {
   if (!device) return;
   try {
     const capabilities = await scanner.capabilities(device.device_id);
+    dismiss("device");
     if (picker.chosen?.device_id === device.device_id) settings.show(device.device_id, capabilities);
   } catch (error) {
-    notify("device", { kind: "bad", text: error.message, action: ["Try again", describe] });
+    notify("device", { kind: "bad", text: error.message });
+    setTimeout(() => picker.chosen === device && !settings.ready && describe(), DESCRIBE_AGAIN_MS);
   }
   render();
 }

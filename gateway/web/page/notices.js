@@ -14,10 +14,12 @@ export function announce(text) {
  * @param {{kind: "bad"|"good"|"plain", text: string, more?: string, action?: [string, () => void]}} what
  */
 export function notify(matter, { kind, text, more = "", action }) {
-  dismiss(matter);
-  const role = kind === "bad" ? "alert" : "status";
+  const shown = byId(`notice-${matter}`)?.querySelector("p");
   const end = text.indexOf(". ") + 1 || text.length;
   const words = element("p", {}, element("strong", {}, text.slice(0, end)), `${text.slice(end)} ${more}`);
+  if (shown?.textContent === words.textContent && !action) return;
+  dismiss(matter);
+  const role = kind === "bad" ? "alert" : "status";
   const close = element("button", { className: "icon", type: "button", "aria-label": "Dismiss" }, icon("close"));
   const notice = element("div", { id: `notice-${matter}`, className: `notice ${kind}`, role }, words);
   if (action) {

@@ -2,6 +2,13 @@ import { byId, counted, element } from "./element.js";
 
 const WIDTH_PX = 240;
 
+/** Touches the document only where something changed: there may be a thousand pages. */
+function set(item, name, value) {
+  const changed = item.getAttribute(name) !== value;
+  if (changed) item.setAttribute(name, value);
+  return changed;
+}
+
 /** The pages as small pictures in their order: select, drag, and see the next one come. */
 export class Thumbnails {
   #pages;
@@ -13,8 +20,7 @@ export class Thumbnails {
   /** @param {import("./pages.js").PageList} pages @param {() => void} open shows the current page large */
   constructor(pages, open) {
     this.#pages = pages;
-    const bar = element("progress", { max: 1, "aria-label": "Next page" });
-    this.#coming.append(bar, element("span", { className: "number" }));
+    this.#coming.append(element("progress", { max: 1, "aria-label": "Next page" }));
     pages.addEventListener("change", () => this.#render());
     pages.addEventListener("coming", () => this.#renderComing());
     this.#list.addEventListener("click", (event) => this.#click(event));
@@ -37,11 +43,11 @@ export class Thumbnails {
       const item = this.#item(page);
       if (this.#list.children[index] !== item) this.#list.insertBefore(item, this.#list.children[index] ?? null);
       const turned = page.rotation_degrees ? `, rotated ${page.rotation_degrees} degrees` : "";
-      item.setAttribute("aria-label", `Page ${index + 1}${turned}`);
-      item.setAttribute("aria-selected", String(selected.has(page.page_id)));
+      set(item, "aria-label", `Page ${index + 1}${turned}`);
+      set(item, "aria-selected", String(selected.has(page.page_id)));
+      set(item, "tabindex", page.page_id === current ? "0" : "-1");
+      set(item, "data-number", String(index + 1));
       item.classList.toggle("current", page.page_id === current);
-      item.tabIndex = page.page_id === current ? 0 : -1;
-      item.lastChild.textContent = String(index + 1);
     });
     if (grew && this.#pages.coming) this.#list.lastElementChild.scrollIntoView({ block: "nearest" });
     else if (focused && this.#items.has(current)) this.#items.get(current).scrollIntoView({ block: "nearest" });
@@ -53,22 +59,23 @@ export class Thumbnails {
     if (!item) {
       const picture = element("img", { alt: "", loading: "lazy", decoding: "async", draggable: false });
       picture.addEventListener("load", () => item.classList.add("loaded"), { once: true });
-      item = element("li", { role: "option", draggable: true }, picture, element("span", { className: "number" }));
+      item = element("li", { role: "option", draggable: true }, picture);
       item.dataset.page = page.page_id;
       this.#items.set(page.page_id, item);
     }
-    const src = this.#pages.imageUrl(page, { widthPx: WIDTH_PX });
-    if (item.firstChild.src !== src) item.firstChild.src = src;
+    if (set(item, "data-turned", String(page.rotation_degrees))) {
+      item.firstChild.src = this.#pages.imageUrl(page, { widthPx: WIDTH_PX });
+    }
     return item;
   }
 
   #renderComing() {
     const { coming } = this.#pages;
     if (!coming) return this.#coming.remove();
-    const [bar, number] = this.#coming.children;
+    const bar = this.#coming.firstChild;
     if (coming.fraction > 0) bar.value = coming.fraction;
     else bar.removeAttribute("value");
-    number.textContent = `Page ${coming.number}`;
+    this.#coming.dataset.number = `Page ${coming.number}`;
     if (!this.#coming.isConnected) this.#coming.scrollIntoView({ block: "nearest" });
     if (this.#list.lastElementChild !== this.#coming) this.#list.append(this.#coming);
   }
@@ -95,9 +102,7 @@ export class Thumbnails {
   }
 
   #columns() {
-    const items = [...this.#items.values()].slice(0, 40);
-    const inFirstRow = items.filter(({ offsetTop }) => offsetTop === this.#list.firstElementChild.offsetTop);
-    return Math.max(1, inFirstRow.length);
+    return getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
   }
 
   #listenToDrag() {
