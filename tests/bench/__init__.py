@@ -1,0 +1,1 @@
+"""The numbers that we publish, as ratios against a peer in the same run."""
