@@ -31,7 +31,7 @@ bench: setup ## Speed and memory, as ratios against a peer in the same run
 setup: packages .venv/installed
 
 packages:
-ifneq ($(shell command -v dpkg-query),)
+ifneq ($(shell command -v dpkg-query 2>/dev/null),)
 	@missing=$$(for name in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q '^install ok installed' || echo $$name; done); \
 	if [ -n "$$missing" ]; then \
