@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import zmq
 
@@ -12,9 +12,6 @@ from bus.codec import decode, encode
 from bus.pump import Pump
 from schemas.config import Config
 from schemas.envelope import Envelope
-
-if TYPE_CHECKING:
-    from bus.broker import Broker
 
 Deliver = Callable[[Envelope], None]
 """Takes one letter; called in the loop that opened the port."""
@@ -36,6 +33,19 @@ class Port(Protocol):
         """Leave; letters that were sent are handed over first."""
 
 
+class Exchange(Protocol):
+    """What a port in the same process needs of the broker."""
+
+    def attach(self, name: str, topics: Sequence[str], deliver: Callable[[bytes], object]) -> None:
+        """A port has come."""
+
+    def take(self, peer: str, data: bytes) -> None:
+        """One letter from one peer."""
+
+    def detach(self, name: str) -> None:
+        """A port has gone."""
+
+
 def unique(name: str) -> str:
     """A port's name for one life of a process: two lives must not be taken for one."""
     return f"{name}#{secrets.token_hex(4)}"
@@ -44,7 +54,7 @@ def unique(name: str) -> str:
 class MemoryPort:
     """A port to a broker in the same process; letters pass through the codec as they would outside."""
 
-    def __init__(self, broker: "Broker", name: str) -> None:
+    def __init__(self, broker: Exchange, name: str) -> None:
         self.name = unique(name)
         self._broker = broker
 
