@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import msgspec
 
@@ -9,6 +10,7 @@ from actors.database import Database
 from bus import Actor, Context, on
 from schemas.buffer import Append, Appended, Changed, Found, GetPage, ListPages, Move, Pages, Remove, Rotate
 from schemas.cache import Hold, Release, SessionEnded
+from schemas.config import Config
 from schemas.errors import Denied, NotFound
 from schemas.page import Image, Page
 
@@ -35,16 +37,20 @@ class Buffer(Actor):
 
     service = "buffer"
 
+    def __init__(self, config: Config, instance: str = "") -> None:
+        super().__init__(config, instance)
+        self._opened = ExitStack()
+
     async def start(self, ctx: Context) -> None:
         """Open the database, and forget sessions that have ended meanwhile."""
-        self._db = Database(ctx.store.folder / "buffer.sqlite", _SCHEMA)
+        self._db = self._opened.enter_context(closing(Database(ctx.store.folder / "buffer.sqlite", _SCHEMA)))
         known = set(ctx.store.sessions())
         ended = [row for row in self._db.rows("SELECT DISTINCT session FROM pages") if row[0] not in known]
         await self._db.change(lambda: self._db.execute(_FORGET, ended))
 
     async def stop(self) -> None:
         """Close the database."""
-        self._db.close()
+        self._opened.close()
 
     @on(ListPages)
     async def list_pages(self, msg: ListPages, ctx: Context) -> Pages:

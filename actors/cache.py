@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 
 from actors.database import Database
 from bus import Actor, Context, on
 from schemas.cache import Ended, EndSession, GetUsage, Held, Hold, Release, Released, SessionEnded, Usage
+from schemas.config import Config
 from schemas.errors import Denied, NotFound, ScanbusError
 
 SWEEP_INTERVAL_S = 600.0
@@ -30,14 +31,18 @@ class Cache(Actor):
 
     service = "cache"
 
+    def __init__(self, config: Config, instance: str = "") -> None:
+        super().__init__(config, instance)
+        self._opened = ExitStack()
+
     async def start(self, ctx: Context) -> None:
         """Open the database and keep the store tidy."""
-        self._db = Database(ctx.store.folder / "cache.sqlite", _SCHEMA)
+        self._db = self._opened.enter_context(closing(Database(ctx.store.folder / "cache.sqlite", _SCHEMA)))
         ctx.spawn(self._keep_tidy(ctx))
 
     async def stop(self) -> None:
         """Close the database."""
-        self._db.close()
+        self._opened.close()
 
     @on(Hold)
     async def hold(self, msg: Hold, ctx: Context) -> Held:
