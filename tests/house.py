@@ -125,10 +125,15 @@ class House:
         self._killed.append(task)
 
     async def close(self) -> None:
-        for service in list(self._runtimes):
-            await self.stop(service)
+        for runtime, _ in self._runtimes.values():
+            runtime.drain()
+        tasks = [task for _, task in self._runtimes.values()]
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._killed, return_exceptions=True)
         await self.broker.close()
+        for end in ends:
+            if end is not None:
+                raise end
 
     def _end(self, service: str, code: int) -> None:
         if service in self._runtimes:
@@ -136,7 +141,7 @@ class House:
             self.kill(service)
 
 
-def virtual_config(folder: Path, **scanner: object) -> Config:
+def virtual_config(folder: Path, /, **scanner: object) -> Config:
     """A configuration with one fast virtual scanner, and nothing outside `folder`."""
     fast = msgspec.convert({"name": "sample", "pages_per_minute": 0, **scanner}, VirtualConfig)
     return Config(
