@@ -37,6 +37,8 @@ def configure(config: LogConfig, process: str) -> None:
         )
     )
     level = config.level.upper()
+    # What libraries chat about is for whoever looks for a mistake.
+    handler.addFilter(lambda line: isinstance(line.msg, dict) or line.levelno >= logging.WARNING or level == "DEBUG")
     logging.basicConfig(handlers=[handler], level=level, force=True)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

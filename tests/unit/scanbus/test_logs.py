@@ -32,6 +32,7 @@ def test_every_line_names_its_process_those_of_libraries_too(capfd: pytest.Captu
         logs.configure(LogConfig(json=True), "pdf")
         structlog.get_logger().info("made", pages=3)
         logging.getLogger("library").warning("%s happened", "it")
+        logging.getLogger("library").info("not told")
         structlog.get_logger().debug("not told")
     finally:
         logging.root.handlers, logging.root.level = before[0], before[1]
