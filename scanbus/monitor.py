@@ -62,7 +62,9 @@ class Monitor:
     def run(self) -> str:
         """Return when nothing runs any more; the text says why if nobody asked for it."""
         # The handlers do nothing: the signal's number arrives through the wake-up socket, in the loop.
-        for number in (*STOPS, signal.SIGCHLD):
+        # What was ignored when it began (nohup) stays ignored.
+        stops = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+        for number in (*stops, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
         self._selector.register(self._wakeup, selectors.EVENT_READ, None)
