@@ -14,6 +14,7 @@ from actors.device.driver import Sink
 from actors.device.sane_handle import Handle, translated
 from actors.device.sane_options import Panel
 from actors.device.sane_read import read_image
+from schemas.config import DeviceConfig
 from schemas.device import Capabilities, Settings
 from schemas.driver import FoundDevice
 from schemas.errors import DriverFailed, FeederEmpty, Invalid, NotFound, ScanbusError, Unsupported
@@ -28,6 +29,9 @@ class SaneDriver:
     """SANE's devices."""
 
     family: ClassVar[str] = "sane"
+
+    def __init__(self, config: DeviceConfig) -> None:
+        """SANE has a configuration of its own."""
 
     def find(self) -> list[FoundDevice]:
         """Search for devices; the address of each is the same every time. Raises DriverFailed."""
@@ -121,13 +125,16 @@ def _search() -> list[tuple[FoundDevice, str]]:
 def _connected(address: str) -> Handle:
     """A fresh handle, wherever the device is plugged in now. Raises what `Driver.open` may."""
     _start_sane()
-    name = address
+    missing = NotFound(f"SANE knows no scanner {address}. Check that it is switched on and connected.")
+    names = [address]
     if _PLACELESS in address:
-        name = next((name for device, name in _search() if device.address == address), "")
+        names = [name for device, name in _search() if device.address == address]
+    if not names:
+        raise missing
     try:
-        return Handle(name or address)
+        return Handle(names[0])
     except Invalid as error:
-        raise NotFound(f"SANE knows no scanner {address}. Check that it is switched on and connected.") from error
+        raise missing from error
     except Unsupported as error:
         raise DriverFailed(f"SANE's driver cannot open the scanner {address}.") from error
 

@@ -258,6 +258,7 @@ class Panel:
 
     def restore(self) -> None:
         """Give every option that was ever set here the value that it had at first, as far as it takes it now."""
-        for name in sorted(self._original, key=lambda name: self.options[name].index if name in self.options else 0):
+        # Last first: switching an option off puts those behind it out of reach.
+        for name in sorted(self._original, key=lambda name: -self.options[name].index if name in self.options else 0):
             if self.offers(name) and self.options[name].takes(self._original[name]):
                 self.set(name, self._original[name])
