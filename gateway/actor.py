@@ -1,5 +1,6 @@
 """The gateway as an actor: without it, the bus would end at the edge of the service."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -49,11 +50,9 @@ class Gateway(Actor):
         await self._server.start()
 
     async def stop(self) -> None:
-        """Finish open responses, close WebSockets with 1012, cancel what is still asked."""
-        if self._server is not None:
-            await self._server.stop()
-        if self._desk is not None:
-            await self._desk.stop()
+        """Accept nothing new, close WebSockets with 1012, finish open responses or say that they are canceled."""
+        if self._desk is not None and self._server is not None:
+            await asyncio.gather(self._server.stop(), self._desk.stop())
 
     @classmethod
     def events(cls) -> dict[type[Message], str]:

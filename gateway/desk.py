@@ -11,6 +11,9 @@ from schemas.errors import Canceled, Internal, ScanbusError
 from schemas.message import Message, Request
 from schemas.session import Close, Closed, Open, Opened
 
+FINISH_S = 2.0
+"""Less than the server waits for open responses: whoever is canceled can still be told."""
+
 
 class Desk:
     """Answers requests of outsiders, each in a task that may outlive the connection that it came by."""
@@ -48,7 +51,9 @@ class Desk:
         return session if alive else ""
 
     async def stop(self) -> None:
-        """Cancel what is still being answered."""
+        """Let what is asked be answered for `FINISH_S`, then cancel it: its asker is told so."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FINISH_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
