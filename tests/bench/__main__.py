@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
+from schemas.config import CacheConfig
 from tests.bench.measure import Report, median, spread
 from tests.bench.memory import PAGES, five_hundred_pages, idle
 from tests.bench.round_trip import round_trip
@@ -16,7 +17,7 @@ from tests.bench.scanning import scanning
 from tests.system.conftest import Service
 
 STARTS = 5
-MEMORY_LIMIT_MB = 64
+MEMORY_LIMIT_MB = CacheConfig().memory_limit_mb
 SAMPLE = Path(__file__).parents[2] / "actors" / "device" / "sample"
 
 
@@ -38,7 +39,6 @@ def running(folder: Path) -> Iterator[Service]:
         folder,
         SCANBUS_DEVICE__VIRTUAL=json.dumps(scanners),
         SCANBUS_DEVICE__IDLE_S="2",
-        SCANBUS_CACHE__MEMORY_LIMIT_MB=str(MEMORY_LIMIT_MB),
     )
     service.start()
     try:
