@@ -1,10 +1,10 @@
 """The contract of a driver: without it, the device actor would have to know SANE, TWAIN and eSCL."""
 
-from typing_extensions import Buffer
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol
 
 from msgspec import Struct
+from typing_extensions import Buffer
 
 from schemas.config import DeviceConfig
 from schemas.device import Capabilities, Settings
