@@ -34,7 +34,7 @@ SANE_STATUSES = {
     "SANE_STATUS_NO_MEM": "driver_failed",
     "SANE_STATUS_ACCESS_DENIED": "denied",
 }
-SANE_SMALL = Settings(source=Source.FEEDER, resolution_dpi=75, area=Area(width_mm=50, height_mm=40))
+SANE_SMALL = Settings(source=Source.FEEDER, resolution_dpi=75, area=Area(width_mm=20, height_mm=10))
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +65,10 @@ def config(tmp_path: Path, paper: Path) -> Config:
 
 
 @pytest.fixture
-def sane_config(config: Config, sane_test_devices: None) -> Config:
-    # One search, because SANE knows no threads and here all drivers share a process.
-    return replace(config, device=replace(config.device, drivers=("sane",), search_interval_s=3600))
-
-
-@pytest.fixture
-def late_config(sane_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+def sane_config(config: Config, sane_test_devices: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     add_driver(monkeypatch, tmp_path, "late", "tests.late:LateDriver")
-    return replace(sane_config, device=replace(sane_config.device, drivers=("late",)))
+    # One search, because SANE knows no threads and here all drivers share a process.
+    return replace(config, device=replace(config.device, drivers=("late",), search_interval_s=3600))
 
 
 async def failure(ctx: Context, device_id: str, settings: Settings = SMALL) -> tuple[int, ScanbusError]:
@@ -256,16 +251,16 @@ def test_every_status_of_sane_on_the_first_page(sane_config: Config, status: str
     async def claim(here: House) -> None:
         ctx = here.session()
         settings = replace(SANE_SMALL, options={"read-return-value": status})
-        pages, error = await failure(ctx, "sane:test:0", settings)
+        pages, error = await failure(ctx, "late:test:0", settings)
         assert (pages, error.code) == (0, SANE_STATUSES[status])
-        assert await works(ctx, "sane:test:0", SANE_SMALL) == 10
+        assert await works(ctx, "late:test:0", SANE_SMALL) == 10
 
     claim(config=sane_config)
 
 
 @pytest.mark.parametrize("status", SANE_STATUSES)
 def test_every_status_of_sane_on_a_later_page(
-    late_config: Config, status: str, monkeypatch: pytest.MonkeyPatch
+    sane_config: Config, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Imported late, because SANE may not be on this system.
     from tests.late import LateDevice
@@ -279,7 +274,7 @@ def test_every_status_of_sane_on_a_later_page(
         assert (pages, error.code) == (LateDevice.after_page, SANE_STATUSES[status])
         assert await works(ctx, "late:test:1", SANE_SMALL) == 10
 
-    claim(config=late_config)
+    claim(config=sane_config)
 
 
 @in_house
