@@ -110,6 +110,17 @@ def test_an_image_of_another_size_than_announced_is_not_kept(desk: Desk, sizes: 
     assert len(desk.images) == 1
 
 
+def test_a_driver_that_sends_without_end_is_stopped_at_the_first_byte_too_many(desk: Desk) -> None:
+    def scan(sink: StoreSink) -> None:
+        with sink.image(GRAY) as writer:
+            writer.write(bytes(40))
+            with pytest.raises(DriverFailed):
+                writer.write(b"x")
+            raise Canceled
+
+    assert isinstance(finished(desk.sink(), scan), Canceled)
+
+
 def test_a_height_that_only_the_end_tells_is_counted_in_lines(desk: Desk) -> None:
     header = Header(width_px=10, height_px=-1, color=Color.GRAY, resolution_dpi=100)
     assert finished(desk.sink(), lambda sink: put(sink, header, bytes(25), bytes(45))) is None
