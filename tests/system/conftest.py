@@ -17,6 +17,9 @@ import pytest
 
 from scanbus.client import Client
 
+# A test run in the background ignores interrupts, and so would everything that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 WAIT_S = 20.0
 SCANNERS = [
     {"name": "fast", "pages_per_minute": 0},

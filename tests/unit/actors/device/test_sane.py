@@ -401,20 +401,21 @@ def test_every_option_without_a_name_of_ours_is_listed_and_no_other(described: C
     assert options["button"].type == "button"
 
 
-def test_ten_pages_take_no_longer_than_python_sane_takes_to_read_them(device: SaneDevice) -> None:
-    """The peer, in the same run, reads the same pages and does nothing with them."""
+def test_ten_pages_take_no_longer_than_python_sane_takes_to_read_nine(device: SaneDevice) -> None:
+    """The peer, in the same run, reads the same pages and does nothing with them; the best of five, as others work."""
     whole = Settings(source=Source.FEEDER, resolution_dpi=300)
     device.acquire(settings(), NullSink())
-    sink, begin_s = NullSink(), perf_counter()
-    device.acquire(whole, sink)
-    ours_s = perf_counter() - begin_s
-    assert (sink.pages, sink.size) == (10, 10 * 2362 * 2362 * 3)
+    ours_s, theirs_s = [], []
+    for _ in range(5):
+        sink, begin_s = NullSink(), perf_counter()
+        device.acquire(whole, sink)
+        ours_s.append(perf_counter() - begin_s)
+        assert (sink.pages, sink.size) == (10, 10 * 2362 * 2362 * 3)
 
-    device.acquire(Settings(source=Source.FEEDER, resolution_dpi=300, pages=1), NullSink())
-    begin_s = perf_counter()
-    for _ in range(9):
-        device._handle._device.start()
-        device._handle._device.snap(True)
-    theirs_s = perf_counter() - begin_s
-    print(f"ten pages: {ours_s:.2f} s; python-sane, nine: {theirs_s:.2f} s")
-    assert ours_s < theirs_s
+        device.acquire(Settings(source=Source.FEEDER, resolution_dpi=300, pages=1), NullSink())
+        begin_s = perf_counter()
+        for _ in range(9):
+            device._handle._device.start()
+            device._handle._device.snap(True)
+        theirs_s.append(perf_counter() - begin_s)
+    assert min(ours_s) < min(theirs_s)
