@@ -1,4 +1,4 @@
-.PHONY: run demo test slow-test browser-test check bench setup packages clean
+.PHONY: run demo test check bench setup packages clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,14 +10,8 @@ run: setup ## Install what is missing and start the service
 demo: setup ## Scan a PDF from two scanners that need no hardware
 	$(BIN)/python scripts/demo.py demo.pdf
 
-test: check ## All checks and all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
-
-slow-test: setup ## The tests that take their time
-	$(BIN)/python -m pytest -m slow
-
-browser-test: setup ## The tests in Chromium
-	$(BIN)/python -m pytest tests/browser
+test: check ## All checks and all tests, those in Chromium too
+	$(BIN)/python -m pytest
 
 check: setup ## Style, types and import contracts
 	$(BIN)/ruff check

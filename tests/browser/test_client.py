@@ -6,10 +6,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pikepdf
-import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute
 
-pytestmark = pytest.mark.slow
 BEGIN = "const { connect } = await import('/web/scanbus.js'); const scanner = await connect();"
 SLOW = "{ deviceId: 'virtual:slow', resolution_dpi: 100, pages: 4 }"
 

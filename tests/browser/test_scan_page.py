@@ -6,7 +6,6 @@ import pikepdf
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.slow
 SAMPLE_PAGES = 10
 EMPTY = "The feeder is empty. Load paper and press Scan."
 
