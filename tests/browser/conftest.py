@@ -72,9 +72,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert code == 0, "".join(said)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, ended with each module: until then Playwright's own event loop occupies the thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
