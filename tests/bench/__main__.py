@@ -12,6 +12,7 @@ from time import perf_counter
 from schemas.config import CacheConfig
 from tests.bench.measure import Report, median, spread
 from tests.bench.memory import PAGES, five_hundred_pages, idle
+from tests.bench.reading import reading
 from tests.bench.round_trip import round_trip
 from tests.bench.scanning import scanning
 from tests.system.conftest import Service
@@ -65,6 +66,7 @@ def main() -> int:
         print(f"  median {median(starts_s):.3f} s")
         with running(folder / "service") as service:
             idle(service, report)
+            reading(service, report)
             scanning(service, report)
             five_hundred_pages(service, MEMORY_LIMIT_MB, report, folder)
     return report.failed

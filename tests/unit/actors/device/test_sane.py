@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from select import select
-from time import perf_counter
 
 import pytest
 
@@ -85,24 +84,6 @@ class DuplexDevice(SaneDevice):
     def _connect(self) -> None:
         super()._connect()
         self._panel = Panel(DuplexControls(self._handle))
-
-
-class NullSink:
-    """Counts and forgets."""
-
-    def __init__(self) -> None:
-        self.size = self.pages = 0
-
-    def write(self, data: memoryview) -> None:
-        self.size += len(data)
-
-    def wait(self, seconds: float) -> None:
-        pass
-
-    @contextmanager
-    def image(self, header: Header) -> Iterator[Writer]:
-        yield self
-        self.pages += 1
 
 
 @pytest.fixture
@@ -399,23 +380,3 @@ def test_every_option_without_a_name_of_ours_is_listed_and_no_other(described: C
     assert (options["fixed"].type, options["fixed"].active, options["fixed"].value) == ("float", False, None)
     assert options["string-constraint-string-list"].choices[:2] == ["First entry", "Second entry"]
     assert options["button"].type == "button"
-
-
-def test_ten_pages_take_no_longer_than_python_sane_takes_to_read_nine(device: SaneDevice) -> None:
-    """The peer, in the same run, reads the same pages and does nothing with them; the best of five, as others work."""
-    whole = Settings(source=Source.FEEDER, resolution_dpi=300)
-    device.acquire(settings(), NullSink())
-    ours_s, theirs_s = [], []
-    for _ in range(5):
-        sink, begin_s = NullSink(), perf_counter()
-        device.acquire(whole, sink)
-        ours_s.append(perf_counter() - begin_s)
-        assert (sink.pages, sink.size) == (10, 10 * 2362 * 2362 * 3)
-
-        device.acquire(Settings(source=Source.FEEDER, resolution_dpi=300, pages=1), NullSink())
-        begin_s = perf_counter()
-        for _ in range(9):
-            device._handle._device.start()
-            device._handle._device.snap(True)
-        theirs_s.append(perf_counter() - begin_s)
-    assert min(ours_s) < min(theirs_s)
