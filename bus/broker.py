@@ -21,6 +21,8 @@ from schemas.envelope import Envelope
 from schemas.errors import Conflict, ScanbusError
 
 TICK_S = 0.1
+Watcher = Callable[[float, Envelope, bytes], None]
+"""Told when a letter was seen, in seconds of the broker's clock, the letter, and its bytes. Must not wait or raise."""
 log = structlog.get_logger()
 
 
@@ -52,6 +54,9 @@ class Broker:
             lost_after_s=config.bus.lost_after_s,
             start_timeout_s=config.bus.start_timeout_s,
         )
+        self._own = f"{self._router.name}."
+        self.watchers: list[Watcher] = []
+        """Each sees every letter once, all in the same order: from peers on arrival, the broker's own as they leave."""
         self._local: dict[str, tuple[frozenset[str], Callable[[bytes], object]]] = {}
         self._outside: set[str] = set()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -61,6 +66,11 @@ class Broker:
         self._lock = -1
         self._files: list[Path] = []
         self._ticking: asyncio.TimerHandle | None = None
+
+    @property
+    def name(self) -> str:
+        """Another one after a restart."""
+        return self._router.name
 
     def local_port(self, name: str) -> MemoryPort:
         """A port for actors in this process."""
@@ -103,7 +113,10 @@ class Broker:
             return
         if peer not in self._local:
             self._outside.add(peer)
-        self._do(self._router.receive(peer, letter, self._clock()))
+        now = self._clock()
+        for watch in self.watchers:
+            watch(now, letter, data)
+        self._do(self._router.receive(peer, letter, now))
 
     def attach(self, name: str, topics: Sequence[str], deliver: Callable[[bytes], object]) -> None:
         """A port of this process has come."""
@@ -170,7 +183,7 @@ class Broker:
                         self._on_lost(peer.partition("#")[0])
 
     def _deliver(self, peer: str, letter: Envelope) -> None:
-        data = encode(letter)
+        data = self._written(letter)
         if peer in self._local:
             self._local[peer][1](data)
         elif self._letters is not None:
@@ -182,12 +195,20 @@ class Broker:
                 asyncio.get_running_loop().call_soon(self._leave, peer)
 
     def _publish(self, letter: Envelope) -> None:
-        data = encode(letter)
+        data = self._written(letter)
         for topics, deliver in list(self._local.values()):
             if letter.to in topics:
                 deliver(data)
         if self._events is not None:
             self._events.send([letter.to.encode() + b"\0", data])
+
+    def _written(self, letter: Envelope) -> bytes:
+        data = encode(letter)
+        if letter.id.startswith(self._own):
+            now = self._clock()
+            for watch in self.watchers:
+                watch(now, letter, data)
+        return data
 
     def _leave(self, peer: str) -> None:
         self._outside.discard(peer)
