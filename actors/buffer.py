@@ -1,6 +1,5 @@
 """The pages of each session, in order, with what was done to them; durable before anybody is told."""
 
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
@@ -68,7 +67,7 @@ class Buffer(Actor):
     @on(Append)
     async def append(self, msg: Append, ctx: Context) -> Appended:
         """Keep an image as the last page; it is the page's from then on."""
-        page = Page(page_id=secrets.token_hex(16), image=msg.image)
+        page = Page(page_id=ctx.new_id(), image=msg.image)
         session = _session(ctx)
         await ctx.call(Hold(owner=page.page_id, blobs=[msg.image.blob.name]))
         row = (session, session, page.page_id, msgspec.msgpack.encode(page.image))

@@ -1,7 +1,5 @@
 """The blob store's owner: who holds which bytes, what is deleted, how much room there is."""
 
-import asyncio
-import time
 from contextlib import ExitStack, closing, suppress
 
 from actors.database import Database
@@ -105,21 +103,21 @@ class Cache(Actor):
     async def _keep_tidy(self, ctx: Context) -> None:
         while True:
             try:
-                await self._db.change(lambda: self._sweep(ctx, time.time()))
+                await self._db.change(lambda: self._sweep(ctx))
             except ScanbusError as error:
                 ctx.log.warning("the store could not be tidied", code=error.code, reason=error.text)
-            await asyncio.sleep(SWEEP_INTERVAL_S)
+            await ctx.sleep(SWEEP_INTERVAL_S)
 
-    def _sweep(self, ctx: Context, now: float) -> None:
-        """Delete what a crash left behind; `now` is the time of day in seconds since 1970."""
+    def _sweep(self, ctx: Context) -> None:
+        """Delete what a crash left behind."""
         for session in ctx.store.sessions():
             names = ctx.store.names(session)
             for name in names:
                 # A page that was finished since is no longer where it was.
                 with suppress(FileNotFoundError):
-                    if not self._owned(session, name) and ctx.store.age_s(session, name, now) > UNOWNED_S:
+                    if not self._owned(session, name) and ctx.store.age_s(session, name) > UNOWNED_S:
                         ctx.store.delete(session, name)
-            if not names and ctx.store.session_age_s(session, now) > EMPTY_SESSION_S:
+            if not names and ctx.store.session_age_s(session) > EMPTY_SESSION_S:
                 self._end(session, ctx)
 
 

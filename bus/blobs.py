@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,10 +74,10 @@ class BlobStore:
         """The sessions that there are."""
         return sorted(path.name for path in self._keys.glob("[0-9a-f]*")) if self._keys.exists() else []
 
-    def session_age_s(self, session: str, now: float) -> float:
-        """How long ago a session began; `now` is the time of day in seconds since 1970."""
+    def session_age_s(self, session: str) -> float:
+        """How long ago a session began."""
         with _storage():
-            return now - (self._keys / _checked(session)).stat().st_mtime
+            return time.time() - (self._keys / _checked(session)).stat().st_mtime
 
     def exists(self, session: str, name: str) -> bool:
         """Whether a session has a blob of that name."""
@@ -93,10 +94,10 @@ class BlobStore:
                     sizes[entry.name] = entry.stat().st_size
         return sizes
 
-    def age_s(self, session: str, name: str, now: float) -> float:
-        """How long ago a blob was written; `now` is the time of day in seconds since 1970."""
+    def age_s(self, session: str, name: str) -> float:
+        """How long ago a blob was written."""
         with _storage():
-            return now - (self._pages / _checked(session) / name).stat().st_mtime
+            return time.time() - (self._pages / _checked(session) / name).stat().st_mtime
 
     def free_bytes(self) -> int:
         """Room that is left on the store's disk."""

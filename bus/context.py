@@ -1,7 +1,9 @@
 """All that a handler may do: without it, an actor could touch the world behind the trace's back."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, ParamSpec, Self, TypeVar, cast
 
@@ -20,6 +22,22 @@ ReplyT = TypeVar("ReplyT", bound=Message)
 PartT = TypeVar("PartT")
 ResultT = TypeVar("ResultT")
 Arguments = ParamSpec("Arguments")
+
+
+class World:
+    """What an actor sees of time and chance; a replay brings its own."""
+
+    def now(self) -> float:
+        """Seconds of a clock that only moves forward."""
+        return monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+    def new_id(self, trace: str) -> str:
+        """32 hexadecimal digits that nobody can guess, for what follows from the letter `trace`."""
+        return secrets.token_hex(16)
 
 
 class Context:
@@ -44,7 +62,20 @@ class Context:
 
     def now(self) -> float:
         """Seconds of a clock that only moves forward."""
-        return self._runtime.clock()
+        return self._runtime.world.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await self._runtime.world.sleep(seconds)
+
+    def new_id(self) -> str:
+        """A name for something new: 32 hexadecimal digits that nobody can guess."""
+        return self._runtime.world.new_id(self.trace)
+
+    @property
+    def remaining_s(self) -> float:
+        """How long the caller will still wait."""
+        return self._deadline - self.now()
 
     def on_behalf(self, session: str) -> "Context":
         """The same context, speaking for a session; only the gateway may."""
@@ -145,7 +176,7 @@ class Stream(Generic[ReplyT, PartT]):
 
     def cancel(self) -> None:
         """Ask that the request be stopped; parts, then the final reply, still come."""
-        self._runtime.cancel(self._id)
+        self._runtime.cancel(self._id, self._ctx)
 
     async def _drain(self) -> None:
         while self._final is None:

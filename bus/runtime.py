@@ -1,8 +1,7 @@
 """Runs one actor behind one port: letters become handler calls, and every handler's end becomes one reply."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from time import monotonic
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -10,11 +9,21 @@ import structlog
 from bus.actor import Actor, answers
 from bus.blobs import BlobStore
 from bus.codec import BodyDecoder, encode_body
-from bus.context import Context
+from bus.context import Context, World
 from bus.port import Port
 from schemas.bus import Register, Registered
 from schemas.envelope import Envelope, Kind
-from schemas.errors import Canceled, DeadlineExceeded, Failure, Internal, Invalid, Lost, ScanbusError
+from schemas.errors import (
+    Canceled,
+    DeadlineExceeded,
+    Denied,
+    Failure,
+    Internal,
+    Invalid,
+    Lost,
+    ScanbusError,
+    Unavailable,
+)
 from schemas.message import Event, Message, Request, service_of, tag_of
 
 HEARTBEAT_S = 1.0
@@ -36,11 +45,11 @@ class Runtime:
         *,
         store: BlobStore,
         idle_s: float = 0.0,
-        clock: Callable[[], float] = monotonic,
+        world: World | None = None,
     ) -> None:
         self.service = f"{actor.service}/{actor.instance}" if actor.instance else actor.service
         self.store = store
-        self.clock = clock
+        self.world = world or World()
         self._port = port
         self._actor = actor
         self._idle_s = idle_s
@@ -54,16 +63,17 @@ class Runtime:
         self._working: dict[str, asyncio.Task[None]] = {}
         self._spawned: set[asyncio.Task[None]] = set()
         self._draining = asyncio.Event()
+        self._failure: ScanbusError | None = None
         self._registered = asyncio.Event()
         self._broker = ""
-        self._last_work = clock()
+        self._last_work = self.world.now()
 
     async def run(self) -> None:
-        """Serve until drained. Raises what the actor's `start` raises."""
+        """Serve until drained. Raises ScanbusError where it cannot start, may not serve, or has no memory left."""
         await self._port.open(list(self._events), self._deliver)
         root = Context(self)
         try:
-            await self._actor.start(root)
+            await self._start(root)
             beat = self.spawn(self._beat(root), root)
             await self._draining.wait()
             beat.cancel()
@@ -72,8 +82,10 @@ class Runtime:
             for task in (*self._working.values(), *self._spawned):
                 task.cancel()
             await asyncio.gather(*self._working.values(), *self._spawned, return_exceptions=True)
-            await self._actor.stop()
+            await self._guard(self._actor.stop(), root)
             await self._port.close()
+        if self._failure is not None:
+            raise self._failure
 
     async def ready(self) -> None:
         """Wait until the broker gives letters to the actor."""
@@ -96,7 +108,7 @@ class Runtime:
                 to=to,
                 sender=self._port.name,
                 re=re,
-                trace=ctx.trace or key,
+                trace=ctx.trace or (re if kind is Kind.CANCEL else key),
                 session=ctx.session,
                 ttl=ttl,
                 tries=tries,
@@ -130,10 +142,10 @@ class Runtime:
         self._open[key] = (letters, late)
         return key
 
-    def cancel(self, key: str) -> None:
+    def cancel(self, key: str, ctx: Context) -> None:
         """Ask that a request of ours be stopped; its final reply still comes."""
         if key in self._open:
-            self.write(Kind.CANCEL, None, to="", re=key, ctx=Context(self))
+            self.write(Kind.CANCEL, None, to="", re=key, ctx=ctx)
 
     def forget(self, key: str) -> None:
         """A request of ours is over."""
@@ -160,7 +172,7 @@ class Runtime:
     def _deliver(self, letter: Envelope) -> None:
         match letter.kind:
             case Kind.REQUEST:
-                self._last_work = self.clock()
+                self._last_work = self.world.now()
                 self._working[letter.id] = asyncio.create_task(self._work(letter))
             case Kind.CANCEL if letter.re in self._working:
                 # Not before its first step: the task would end without a reply.
@@ -172,13 +184,13 @@ class Runtime:
                 self.spawn(self._hear(letter, ctx), ctx)
 
     async def _work(self, letter: Envelope) -> None:
-        ctx = Context(self, session=letter.session, cause=letter, deadline=self.clock() + letter.ttl)
+        ctx = Context(self, session=letter.session, cause=letter, deadline=self.world.now() + letter.ttl)
         try:
             reply = await self._handle(letter, ctx)
         except asyncio.CancelledError:
             reply = Canceled().failure()
         finally:
-            self._last_work = self.clock()
+            self._last_work = self.world.now()
             del self._working[letter.id]
         try:
             self.write(Kind.REPLY, reply, to=letter.sender, re=letter.id, ctx=ctx)
@@ -195,10 +207,28 @@ class Runtime:
         except ScanbusError as error:
             ctx.log.info("request failed", code=error.code, reason=error.text)
             return error.failure()
+        except MemoryError:
+            ctx.log.exception("out of memory")
+            # What leaked stays: only a new process has it back.
+            self._fail(Internal("It ran out of memory (`memory_limit_mb` is its limit)."))
+            return Internal("There was not enough memory for it. Try again with less at once.").failure()
         except Exception:
             ctx.log.exception("handler failed")
             return Internal().failure()
         return reply
+
+    async def _start(self, root: Context) -> None:
+        try:
+            await self._actor.start(root)
+        except ScanbusError:
+            raise
+        except Exception as error:
+            root.log.exception("start failed")
+            raise Unavailable(f"The actor {self.service!r} cannot start: {type(error).__name__}: {error}.") from error
+
+    def _fail(self, error: ScanbusError) -> None:
+        self._failure = self._failure or error
+        self.drain()
 
     async def _hear(self, letter: Envelope, ctx: Context) -> None:
         message = self._heard.decode(letter.body)
@@ -214,7 +244,7 @@ class Runtime:
         while True:
             self.spawn(self._register([self.service], root), root)
             await asyncio.sleep(HEARTBEAT_S)
-            idle = not self._working and self.clock() - self._last_work >= self._idle_s
+            idle = not self._working and self.world.now() - self._last_work >= self._idle_s
             if self._idle_s and idle and self._registered.is_set():
                 self.drain()
 
@@ -223,6 +253,9 @@ class Runtime:
         # No longer than until the next beat: a broker that restarts must not find a heap of old ones.
         try:
             told = await root.call(Register(services=services, slots=self._actor.slots), timeout_s=HEARTBEAT_S)
+        except Denied as error:
+            self._fail(error)
+            return
         except ScanbusError as error:
             root.log.debug("not registered", code=error.code)
             return
@@ -248,8 +281,8 @@ class Runtime:
 
     async def _leave(self, root: Context) -> None:
         # After the broker's answer no new request is on its way; until the last reply we still give signs of life.
-        until = self.clock() + DRAIN_GRACE_S
+        until = self.world.now() + DRAIN_GRACE_S
         await self._register([], root)
-        while self._working and self.clock() < until:
-            await asyncio.wait(self._working.values(), timeout=min(HEARTBEAT_S, until - self.clock()))
+        while self._working and self.world.now() < until:
+            await asyncio.wait(self._working.values(), timeout=min(HEARTBEAT_S, until - self.world.now()))
             await self._register([], root)

@@ -1,7 +1,6 @@
 """The scanners of this computer: which there are, what they can do, and who scans with them."""
 
 import asyncio
-import secrets
 
 from actors.device.jobs import RunningJob
 from actors.device.listing import Listing
@@ -48,7 +47,7 @@ class Scanners(Actor):
             lambda device_id: ctx.publish(DeviceLost(device_id=device_id)),
         )
         self._watched_until = 0.0
-        self._asked = asyncio.Condition()
+        self._asked = {family: asyncio.Event() for family in self.config.device.drivers}
         self._searches = dict.fromkeys(self.config.device.drivers, 0)
         self._answered = asyncio.Condition()
         self._known: dict[str, Capabilities] = {}
@@ -60,7 +59,7 @@ class Scanners(Actor):
     async def list_devices(self, msg: ListDevices, ctx: Context) -> Devices:
         """Answer from the cache; with `wait`, after every driver has searched once more."""
         before = dict(self._searches)
-        await self._watch(ctx)
+        self._watch(ctx)
         if msg.wait:
             async with self._answered:
                 await self._answered.wait_for(lambda: all(self._searches[each] > before[each] for each in before))
@@ -85,7 +84,7 @@ class Scanners(Actor):
         await self._device(msg.device_id, ctx)
         if self._busy(msg.device_id):
             raise InUse()
-        running = RunningJob(secrets.token_hex(16), msg.device_id, ctx.session)
+        running = RunningJob(ctx.new_id(), msg.device_id, ctx.session)
         self._jobs[running.job.job_id] = running
         self._forget(ctx.session)
         ctx.spawn(running.run(msg.settings, ctx))
@@ -141,7 +140,7 @@ class Scanners(Actor):
             family = device_id.partition(":")[0]
             if family in self._searches:
                 before = self._searches[family]
-                await self._watch(ctx)
+                self._watch(ctx)
                 async with self._answered:
                     await self._answered.wait_for(lambda: self._searches[family] > before)
         device = self._listing.get(device_id)
@@ -149,32 +148,35 @@ class Scanners(Actor):
             raise NotFound(f"There is no scanner {device_id!r}. Switch it on, or choose one from the list.")
         return device
 
-    async def _watch(self, ctx: Context) -> None:
+    def _watch(self, ctx: Context) -> None:
         self._watched_until = ctx.now() + WATCHED_S
-        async with self._asked:
-            self._asked.notify_all()
+        for asked in self._asked.values():
+            asked.set()
 
     async def _search(self, family: str, ctx: Context) -> None:
+        asked = self._asked[family]
         while True:
-            async with self._asked:
-                await self._asked.wait_for(lambda: ctx.now() < self._watched_until)
+            while ctx.now() >= self._watched_until:
+                asked.clear()
+                await asked.wait()
             try:
                 if not any(self._busy(key) for key in self._of(family)):
                     self._listing.answered(family, (await ctx.call(Find(), instance=family)).devices)
             except ScanbusError as error:
                 self._listing.failed(family, error.text)
             self._searches[family] += 1
+            asked.clear()
             async with self._answered:
                 self._answered.notify_all()
-            await self._pause()
+            await self._pause(asked, ctx)
 
-    async def _pause(self) -> None:
-        async with self._asked:
-            try:
-                async with asyncio.timeout(self.config.device.search_interval_s):
-                    await self._asked.wait()
-            except TimeoutError:
-                return
+    async def _pause(self, asked: asyncio.Event, ctx: Context) -> None:
+        ends = [asyncio.ensure_future(each) for each in (asked.wait(), ctx.sleep(self.config.device.search_interval_s))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
 
     def _of(self, family: str) -> list[str]:
         return [each.job.device_id for each in self._jobs.values() if each.job.device_id.startswith(f"{family}:")]

@@ -16,7 +16,8 @@ from schemas.page import Color, Image
 PNM = "image/x-portable-anymap"
 QUEUE_PIECES = 32
 """Pieces between the driver and the disk: enough to even out both, few enough to stay small."""
-READING_INTERVAL_S = 0.1
+READING_STEP = 0.02
+"""How much more of an image must have been read before it is told: the same letters at any speed."""
 _MAGIC = {Color.COLOR: ("P6", "\n255"), Color.GRAY: ("P5", "\n255"), Color.MONO: ("P4", "")}
 
 
@@ -38,7 +39,6 @@ class StoreSink:
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_PIECES)
         self._unfinished: set[BlobWriter] = set()
         self._failed: ScanbusError | None = None
-        self._told = 0.0
         self.last_sign = monotonic()
         """When the driver last did something."""
         self._thread = threading.Thread(target=self._keep, name="keep", daemon=True)
@@ -99,11 +99,8 @@ class StoreSink:
         )
 
     def tell_reading(self, fraction: float) -> None:
-        """Say how much has been read, not more often than anybody can see."""
-        now = monotonic()
-        if now - self._told >= READING_INTERVAL_S:
-            self._told = now
-            self._on_reading(fraction)
+        """Say how much has been read, after what was handed over before."""
+        self.submit(lambda: self._on_reading(fraction))
 
     def _check(self) -> None:
         self.last_sign = monotonic()
@@ -130,6 +127,7 @@ class _Counted:
         self._raw = header.media_type == PNM
         self._expected = header.line_bytes * header.height_px if self._raw else -1
         self._size = 0
+        self._told = -1.0
         self._writer = sink.begin(header.media_type)
         if self._raw:
             magic, depth = _MAGIC[header.color]
@@ -143,7 +141,10 @@ class _Counted:
         if self._raw and self._size > self._expected:
             raise self._mismatch()
         self._sink.submit(lambda: self._writer.write(piece))
-        self._sink.tell_reading(self._size / self._expected if self._raw else -1.0)
+        fraction = self._size / self._expected if self._raw else 0.0
+        if fraction >= self._told + READING_STEP:
+            self._told = fraction
+            self._sink.tell_reading(fraction if self._raw else -1.0)
 
     def close(self) -> None:
         """Hand the image over. Raises DriverFailed where bytes are missing."""
@@ -169,8 +170,9 @@ class _Late(_Counted):
     def write(self, data: Buffer) -> None:
         """Take more bytes."""
         self._sink.submit(lambda: None)
+        if not self._lines:
+            self._sink.tell_reading(-1.0)
         self._lines += memoryview(data)
-        self._sink.tell_reading(-1.0)
 
     def close(self) -> None:
         """Hand the image over. Raises DriverFailed where it ends within a line."""

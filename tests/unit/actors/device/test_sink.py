@@ -211,7 +211,7 @@ def test_an_image_given_up_with_much_on_its_way_leaves_nothing(desk: Desk) -> No
 
 def test_progress_counts_up_to_the_whole_page(desk: Desk) -> None:
     assert finished(desk.sink(), lambda sink: put(sink, GRAY, bytes(10), bytes(30))) is None
-    assert desk.fractions == [0.25]
+    assert desk.fractions == [0.25, 1.0]
     desk.fractions.clear()
     header = Header(width_px=10, height_px=-1, color=Color.GRAY, resolution_dpi=100)
     assert finished(desk.sink(), lambda sink: put(sink, header, bytes(40))) is None
