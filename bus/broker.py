@@ -12,15 +12,18 @@ import structlog
 import zmq
 
 from bus import endpoints
+from bus.allowance import Allowance
 from bus.codec import LETTER_LIMIT_BYTES, decode, encode
-from bus.port import MemoryPort
+from bus.port import MemoryPort, process_of
 from bus.pump import Pump
-from bus.router import Action, Deliver, Publish, Router, Silent, Wanted
+from bus.router import Action, Deliver, Publish, Router, Unfit, Wanted
 from schemas.config import Config
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, Kind
 from schemas.errors import Conflict, ScanbusError
 
 TICK_S = 0.1
+UNREAD_LETTERS = 32
+"""Letters of one peer that ZeroMQ reads ahead; the others wait at their sender's."""
 Watcher = Callable[[float, Envelope, bytes], None]
 """Told when a letter was seen, in seconds of the broker's clock, the letter, and its bytes. Must not wait or raise."""
 log = structlog.get_logger()
@@ -29,7 +32,7 @@ log = structlog.get_logger()
 class Broker:
     """Gives letters to whom the router names.
 
-    `on_wanted` is told a service that shall be started, `on_lost` a process that shall be ended.
+    `on_wanted` is told a service that shall be started, `on_lost` a process that shall be ended, and why.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Broker:
         known: set[str],
         startable: set[str],
         on_wanted: Callable[[str], None] = lambda service: None,
-        on_lost: Callable[[str], None] = lambda process: None,
+        on_lost: Callable[[str, str], None] = lambda process, reason: None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._config = config
@@ -50,6 +53,7 @@ class Broker:
             f"broker-{secrets.token_hex(4)}",
             known=lambda to: to.partition("/")[0] in known,
             startable=lambda to: to.partition("/")[0] in startable,
+            may_serve=self._may_serve,
             queue_letters=config.bus.queue_letters,
             lost_after_s=config.bus.lost_after_s,
             start_timeout_s=config.bus.start_timeout_s,
@@ -59,6 +63,8 @@ class Broker:
         """Each sees every letter once, all in the same order: from peers on arrival, the broker's own as they leave."""
         self._local: dict[str, tuple[frozenset[str], Callable[[bytes], object]]] = {}
         self._outside: set[str] = set()
+        self._allowance = Allowance()
+        self._ignored: set[str] = set()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._letters: Pump | None = None
         self._events: Pump | None = None
@@ -96,6 +102,7 @@ class Broker:
         for socket, address in ((letters, endpoint), (events, endpoints.events_of(endpoint))):
             socket.setsockopt(zmq.LINGER, 0)
             socket.setsockopt(zmq.SNDHWM, 10_000)
+            socket.setsockopt(zmq.RCVHWM, UNREAD_LETTERS)
             socket.setsockopt(zmq.MAXMSGSIZE, 2 * LETTER_LIMIT_BYTES)
             endpoints.secure_server(socket, endpoint, self._config)
             try:
@@ -105,14 +112,19 @@ class Broker:
 
     def take(self, peer: str, data: bytes) -> None:
         """One letter from one peer, as bytes."""
+        if peer in self._ignored:
+            return
         try:
             letter = decode(data)
         except ScanbusError as error:
             log.warning("letter refused", peer=peer, code=error.code)
             self._do([self._router.refuse(peer, error)])
+            self._unasked(peer, len(data))
             return
         if peer not in self._local:
             self._outside.add(peer)
+        if letter.kind not in (Kind.REQUEST, Kind.REPLY) and not self._unasked(peer, len(data)):
+            return
         now = self._clock()
         for watch in self.watchers:
             watch(now, letter, data)
@@ -129,8 +141,9 @@ class Broker:
 
     def gone(self, process: str) -> None:
         """A process has ended: what it worked on is retried or lost."""
-        for peer in [peer for peer in self._outside if peer.partition("#")[0] == process]:
+        for peer in [peer for peer in self._outside | self._ignored if process_of(peer) == process]:
             self._leave(peer)
+            self._ignored.discard(peer)
 
     def gave_up(self, service: str, reason: str) -> None:
         """A service will not be started again soon."""
@@ -176,11 +189,11 @@ class Broker:
                     self._publish(letter)
                 case Wanted(service):
                     self._on_wanted(service)
-                case Silent(peer):
-                    log.warning("worker lost", peer=peer)
+                case Unfit(peer, reason):
+                    log.warning("worker lost", peer=peer, reason=reason)
                     self._outside.discard(peer)
                     if peer not in self._local:
-                        self._on_lost(peer.partition("#")[0])
+                        self._on_lost(process_of(peer), reason)
 
     def _deliver(self, peer: str, letter: Envelope) -> None:
         data = self._written(letter)
@@ -210,8 +223,29 @@ class Broker:
                 watch(now, letter, data)
         return data
 
+    def _unasked(self, peer: str, size: int) -> bool:
+        # Requests and replies wait for each other; everything else may come without end.
+        now = self._clock()
+        if peer in self._local or self._allowance.take(peer, size, now):
+            return True
+        self._ignored.add(peer)
+        self._do(self._router.unfit(peer, "it flooded the bus with letters", now))
+        return False
+
+    def _may_serve(self, peer: str, service: str) -> bool:
+        # A name is only a claim: this is against mistakes, whoever can connect is trusted.
+        table = self._config.processes
+        process, _, instance = process_of(peer).partition("/")
+        kind, _, of = service.partition("/")
+        if peer in self._local:
+            return True
+        if process in table and process != "main":
+            return kind in table[process] and of == instance
+        return kind not in table.get("main", ())
+
     def _leave(self, peer: str) -> None:
         self._outside.discard(peer)
+        self._allowance.forget(peer)
         self._do(self._router.gone(peer, self._clock()))
 
     def _subscribed(self, frames: list[bytes]) -> None:

@@ -12,6 +12,9 @@ from schemas.message import Message
 LETTER_LIMIT_BYTES = 1 << 20
 """A letter is at most so long; pixels go beside the bus, as blobs."""
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises where bytes are no message; the second, where they are no text."""
+
 _encoder = msgspec.msgpack.Encoder()
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 _json_envelopes = msgspec.json.Encoder()
@@ -31,7 +34,7 @@ def decode(data: bytes) -> Envelope:
         raise TooLarge(f"A letter of {len(data)} bytes is over the limit of {LETTER_LIMIT_BYTES}.")
     try:
         return _envelopes.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Invalid(f"This is not a letter: {error}") from error
 
 
@@ -53,7 +56,7 @@ class BodyDecoder:
         """The message in this body. Raises Invalid with the field that is wrong."""
         try:
             return self._decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE as error:
             raise Invalid(str(error)) from error
 
 
@@ -72,5 +75,5 @@ def from_json(line: bytes) -> Envelope:
         fields = msgspec.json.decode(line, type=dict[str, Any])
         body = Raw(_encoder.encode(fields.pop("body", None)))
         return msgspec.convert({**fields, "body": body}, Envelope)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Invalid(f"This is not a letter: {error}") from error

@@ -51,6 +51,11 @@ def unique(name: str) -> str:
     return f"{name}#{secrets.token_hex(4)}"
 
 
+def process_of(peer: str) -> str:
+    """The process that a port's name belongs to."""
+    return peer.rpartition("#")[0] or peer
+
+
 class MemoryPort:
     """A port to a broker in the same process; letters pass through the codec as they would outside."""
 

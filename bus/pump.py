@@ -45,5 +45,10 @@ class Pump:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._on_frames(frames)
+            try:
+                self._on_frames(frames)
+            except BaseException:
+                # What comes after it must not wait for the next edge.
+                self._again()
+                raise
         self._again()

@@ -13,6 +13,7 @@ from schemas.errors import (
     Canceled,
     Conflict,
     DeadlineExceeded,
+    Denied,
     Invalid,
     Lost,
     NotFound,
@@ -44,13 +45,15 @@ class Wanted(Struct, frozen=True):
     service: str
 
 
-class Silent(Struct, frozen=True):
-    """This worker gives no sign of life, or does not stop when told to: end it."""
+class Unfit(Struct, frozen=True):
+    """This peer gives no sign of life, does not stop when told to, or says too much: end it."""
 
     peer: str
+    reason: str
+    """What a person reads, without a full stop."""
 
 
-Action = Deliver | Publish | Wanted | Silent
+Action = Deliver | Publish | Wanted | Unfit
 
 
 class Job(Struct):
@@ -94,7 +97,8 @@ class Service(Struct):
 class Router:
     """The broker's rules.
 
-    `known` says whether a service of that name can exist, `startable` whether it can be started on demand.
+    `known` says whether a service of that name can exist, `startable` whether it can be started on demand, `may_serve`
+    whether a peer may register it.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Router:
         *,
         known: Callable[[str], bool],
         startable: Callable[[str], bool],
+        may_serve: Callable[[str, str], bool] = lambda peer, service: True,
         queue_letters: int = 1000,
         lost_after_s: float = 3.0,
         start_timeout_s: float = 10.0,
@@ -110,6 +115,7 @@ class Router:
         self.name = name
         self._known = known
         self._startable = startable
+        self._may_serve = may_serve
         self._queue_letters = queue_letters
         self._lost_after_s = lost_after_s
         self._start_timeout_s = start_timeout_s
@@ -138,6 +144,10 @@ class Router:
             case Kind.EVENT:
                 return [Publish(letter)]
 
+    def unfit(self, peer: str, reason: str, now: float) -> list[Action]:
+        """A peer must be ended; for everybody else it has left."""
+        return [Unfit(peer, reason), *self.gone(peer, now)]
+
     def gone(self, peer: str, now: float) -> list[Action]:
         """A peer has left: what it worked on is retried or lost, what it asked for is stopped."""
         actions: list[Action] = []
@@ -161,10 +171,10 @@ class Router:
             error = Canceled() if self._jobs[key].canceled else DeadlineExceeded()
             actions += self._give_up(key, error, now)
         for peer, worker in list(self._workers.items()):
-            stuck = worker.free <= 0 and any(until <= now for until in worker.stopping.values())
-            if stuck or worker.seen + self._lost_after_s <= now:
-                actions.append(Silent(peer))
-                actions += self.gone(peer, now)
+            if worker.free <= 0 and any(until <= now for until in worker.stopping.values()):
+                actions += self.unfit(peer, f"it did not stop its work within {STOP_GRACE_S:g} seconds", now)
+            elif worker.seen + self._lost_after_s <= now:
+                actions += self.unfit(peer, f"it gave no sign of life for {self._lost_after_s:g} seconds", now)
         for name, service in self._services.items():
             if 0 <= service.wanted_at <= now - self._start_timeout_s and service.queue:
                 service.wanted_at = -1.0
@@ -319,6 +329,9 @@ class Router:
         return [Deliver(peer, self._letter(Kind.REPLY, self.status(), re=letter.id))]
 
     def _register(self, peer: str, message: Register, re: str, now: float) -> list[Action]:
+        foreign = [name for name in message.services if not self._may_serve(peer, name)]
+        if foreign:
+            return [self.refuse(peer, Denied(f"The service {foreign[0]!r} belongs to another process."), re)]
         worker = self._workers.setdefault(peer, Worker((), 0, now))
         before, worker.services, worker.slots = worker.services, tuple(message.services), message.slots
         actions: list[Action] = [Deliver(peer, self._letter(Kind.REPLY, Registered(broker=self.name), re=re))]

@@ -46,7 +46,9 @@ class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wanted: str = ""
     """A service that a letter waits for."""
     lost: str = ""
-    """A process that is silent."""
+    """A process that must be ended."""
+    reason: str = ""
+    """Why it must."""
     failed: str = ""
     """Why the child cannot run, for a person."""
 

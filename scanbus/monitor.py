@@ -102,7 +102,7 @@ class Monitor:
             elif said.wanted:
                 self._do(self._policy.wanted(said.wanted, monotonic()))
             elif said.lost:
-                self._do(self._policy.lost(said.lost))
+                self._do(self._policy.lost(said.lost, said.reason))
             elif said.failed:
                 self._children[name].failed = said.failed
 
@@ -158,6 +158,8 @@ class Monitor:
                 subprocess.Popen(  # noqa: S603
                     [*command, "--instance", instance] if instance else command,
                     stdin=theirs.fileno(),
+                    # Standard output is for what the monitor says; whatever a library prints belongs in the log.
+                    stdout=sys.stderr.fileno(),
                     pass_fds=sockets,
                     process_group=0,
                 ),

@@ -62,6 +62,8 @@ class _Process(Struct):
     ending: bool = False
     given_up: str = ""
     """Why, if it was."""
+    killed: str = ""
+    """Why, if it was."""
     exits: list[float] = []
     due: float | None = None
     """When to kill it, if it runs and gives no sign until then; when to start it, if it does not run."""
@@ -126,9 +128,12 @@ class Policy:
         process.given_up = ""
         return [Restored(name)]
 
-    def lost(self, name: str) -> list[Action]:
-        """Main has heard nothing from a process for too long: it is stuck. Main itself is judged by `alive` alone."""
-        return [Kill(name)] if name in self.running and name != MAIN else []
+    def lost(self, name: str, why: str) -> list[Action]:
+        """Main says that a process must be ended. Main itself is judged by `alive` alone."""
+        if name not in self.running or name == MAIN:
+            return []
+        self._processes[name].killed = why
+        return [Kill(name)]
 
     def exited(self, name: str, code: int, now: float, why: str = "") -> list[Action]:
         """A process has ended, with an exit code or with minus the number of a signal; `why` are its own words."""
@@ -136,11 +141,11 @@ class Policy:
         process.running, process.due = False, None
         if self._draining:
             return self._stop(now)
-        if code == 0 and name != MAIN:
+        if code == 0 and process.ready and name != MAIN:
             if process.again:
                 return [self._start(name, now)]
             del self._processes[name]
-            return [Restored(name)] if process.given_up else []
+            return []
         how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
         if name == MAIN and not self._was_ready:
             self._failure = why or f"The main process {how} before it was ready; the log above says why."
@@ -151,7 +156,9 @@ class Policy:
             return []
         if len(process.exits) > len(PAUSES_S):
             often = f"it {how}, the {len(process.exits)}th time within {WINDOW_S:.0f} seconds"
+            why = why or process.killed
             process.given_up = f"{often}: {why}" if why else often
+            process.given_up = process.given_up.removesuffix(".") + "."
             process.due = now + PROBE_S
             return [GiveUp(name, process.given_up)]
         process.due = now + PAUSES_S[len(process.exits) - 1]
@@ -174,6 +181,7 @@ class Policy:
                 continue
             if process.running:
                 process.due = None
+                process.killed = process.killed or f"it gave no sign of life for {self._silence_s:g} seconds"
                 actions.append(Kill(name))
             else:
                 actions.append(self._start(name, now))
@@ -186,6 +194,7 @@ class Policy:
     def _start(self, name: str, now: float) -> Start:
         process = self._processes.setdefault(name, _Process())
         process.running, process.ready, process.again, process.due = True, False, False, now + self._silence_s
+        process.killed = ""
         return Start(name)
 
     def _stop(self, now: float) -> list[Action]:

@@ -66,6 +66,7 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
         if name == MAIN:
             await _serve_main(setup, reader, say)
         else:
+            _limit_memory(setup.config.memory_limit_mb)
             await join(setup.config, setup.config.processes[name], name, instance, reader=reader, say=say)
     except ScanbusError as error:
         say(Said(failed=error.text))
@@ -75,6 +76,14 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
     return 0
+
+
+def _limit_memory(limit_mb: int) -> None:
+    if sys.platform == "linux":
+        import resource
+
+        # Not the address space: files and libraries that are mapped take none of it.
+        resource.setrlimit(resource.RLIMIT_DATA, (limit_mb << 20, limit_mb << 20))
 
 
 async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> None:
@@ -90,7 +99,7 @@ async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> N
         known=startable | set(config.processes[MAIN]) | {point.name for point in entry_points(group="scanbus.actors")},
         startable=startable,
         on_wanted=lambda service: say(Said(wanted=service)),
-        on_lost=lambda process: say(Said(lost=process)),
+        on_lost=lambda process, reason: say(Said(lost=process, reason=reason)),
     )
     state = state_folder(config)
     store = BlobStore(state)

@@ -92,6 +92,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sockets and locks; empty: `$XDG_RUNTIME_DIR/scanbus`, or a private folder below the temporary one."""
     idle_s: Seconds = 60.0
     """How long a process that was started on demand is kept after its last work."""
+    memory_limit_mb: Annotated[int, Meta(ge=128)] = 4096
+    """What a process that was started on demand may take (Linux). At the limit its request fails with `internal` and
+    the process is replaced; where a library cannot bear it, the process ends and the request is `lost`."""
     gateway: GatewayConfig = GatewayConfig()
     bus: BusConfig = BusConfig()
     cache: CacheConfig = CacheConfig()

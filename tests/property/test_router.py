@@ -189,4 +189,4 @@ def test_a_worker_that_ignores_a_cancel_is_reported_and_the_asker_is_answered() 
     assert isinstance(final, Deliver) and final.peer == "a" and final.letter.re == "a.1"
     assert BodyDecoder((Failure,)).decode(final.letter.body).code == "canceled"  # type: ignore[attr-defined]
     reported = router.tick(1.0 + 2 * STOP_GRACE_S)
-    assert type(reported[0]).__name__ == "Silent"
+    assert type(reported[0]).__name__ == "Unfit"

@@ -121,7 +121,7 @@ class Bus:
             known={"echo", "asker"},
             startable={"echo"},
             on_wanted=self._wanted.put_nowait,
-            on_lost=self.lost.append,
+            on_lost=lambda process, reason: self.lost.append(process),
         )
 
     async def begin(self) -> None:

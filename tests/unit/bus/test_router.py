@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bus.codec import BodyDecoder, encode_body
-from bus.router import Action, Deliver, Publish, Router, Silent, Wanted
+from bus.router import Action, Deliver, Publish, Router, Unfit, Wanted
 from schemas.bus import GetStatus, Register, Registered, ServiceChanged, Status
 from schemas.envelope import Envelope, Kind
 from schemas.errors import Failure
@@ -178,7 +178,7 @@ def test_a_silent_worker_is_reported_and_its_work_lost(router: Router) -> None:
     router.receive("asker", request("asker.1"), 0.0)
     assert router.tick(2.9) == []
     actions = router.tick(3.0)
-    assert actions[0] == Silent("w1")
+    assert actions[0] == Unfit("w1", "it gave no sign of life for 3 seconds")
     assert refusal(actions) == "lost"
 
 

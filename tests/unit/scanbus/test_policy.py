@@ -172,28 +172,46 @@ def test_what_was_given_up_is_restored_when_it_works_again(policy: Policy) -> No
     assert policy.given_up == {}
 
 
-def test_what_was_given_up_is_restored_when_it_ends_without_an_error(policy: Policy) -> None:
+def test_what_was_given_up_may_leave_once_it_works_again(policy: Policy) -> None:
     policy.wanted("image", 0.0)
     crash_until_given_up(policy, "media")
     policy.tick(PROBE_S)
-    assert policy.exited("media", 0, PROBE_S) == [Restored("media")]
+    policy.alive("media", PROBE_S)
+    assert policy.exited("media", 0, PROBE_S + 60.0) == []
+    assert policy.wanted("image", PROBE_S + 61.0) == [Start("media")]
 
 
 def test_a_process_that_is_stuck_is_killed(policy: Policy) -> None:
     policy.wanted("image", 0.0)
-    assert policy.lost("media") == [Kill("media")]
+    assert policy.lost("media", "it is stuck") == [Kill("media")]
+
+
+def test_the_reason_for_killing_a_process_is_quoted_when_it_is_given_up(policy: Policy) -> None:
+    policy.wanted("image", 0.0)
+    actions: list[Action] = []
+    for _ in range(len(PAUSES_S) + 1):
+        policy.lost("media", "it is stuck")
+        actions = policy.exited("media", -9, 0.0) + policy.tick(max(PAUSES_S))
+    assert actions == [GiveUp("media", "it was ended by signal 9, the 6th time within 60 seconds: it is stuck.")]
+
+
+def test_a_process_that_ends_before_it_is_ready_has_failed_whatever_its_exit_code(policy: Policy) -> None:
+    policy.wanted("image", 0.0)
+    assert policy.exited("media", 0, 0.0) == [Start("media")]
+    assert policy.exited("media", 0, 0.0) == []
+    assert policy.next_due() == PAUSES_S[1]
 
 
 def test_what_does_not_run_cannot_be_stuck(policy: Policy) -> None:
-    assert policy.lost("image@elsewhere") == []
+    assert policy.lost("image@elsewhere", "") == []
     policy.wanted("image", 0.0)
     policy.exited("media", 1, 0.0)
     policy.exited("media", 1, 0.0)
-    assert policy.lost("media") == []
+    assert policy.lost("media", "") == []
 
 
 def test_main_is_not_killed_on_the_word_of_main(policy: Policy) -> None:
-    assert policy.lost("main") == []
+    assert policy.lost("main", "") == []
 
 
 def test_a_process_that_does_not_become_ready_is_killed(policy: Policy) -> None:
