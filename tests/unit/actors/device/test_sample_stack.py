@@ -36,7 +36,7 @@ def test_a_page_has_its_true_size(name: str) -> None:
     assert size_mm == pytest.approx(SIZES_MM.get(name, A4), abs=0.1)
 
 
-@pytest.mark.skipif(not Path(FONTS).is_dir(), reason="Debian's package fonts-dejavu-core is not installed")
+@pytest.mark.skipif(not Path(FONTS).is_dir(), reason="Debian's packages fonts-dejavu-core and -extra are not installed")
 def test_the_script_draws_the_pages_that_ship(tmp_path: Path) -> None:
     write_stack(tmp_path)
     for name in PAGES:
