@@ -1,6 +1,6 @@
 """Draws the paper of the virtual scanner: `python -m scripts.make_sample_stack [FOLDER]`, from the checkout.
 
-Needs Debian's package fonts-dejavu-core and the package zxing-cpp (dependency group `test`); the same versions of
+Needs Debian's packages fonts-dejavu-core and -extra, and the package zxing-cpp (dependency group `test`); the same versions of
 Pillow and zxing-cpp draw the same pixels every time.
 """
 

@@ -28,7 +28,7 @@ def px(mm: float) -> int:
 
 @lru_cache
 def font(face: str, size_pt: float) -> ImageFont.FreeTypeFont:
-    """A face of Debian's package fonts-dejavu-core."""
+    """A face of Debian's packages fonts-dejavu-core and -extra."""
     size_px = size_pt / 72 * RESOLUTION_DPI
     return ImageFont.truetype(f"{FONTS}/{face}.ttf", size_px, layout_engine=ImageFont.Layout.BASIC)
 
