@@ -1,7 +1,7 @@
 """Draws the paper of the virtual scanner: `python -m scripts.make_sample_stack [FOLDER]`, from the checkout.
 
-Needs Debian's packages fonts-dejavu-core and -extra, and the package zxing-cpp (dependency group `test`); the same versions of
-Pillow and zxing-cpp draw the same pixels every time.
+Needs Debian's packages fonts-dejavu-core and -extra, and the package zxing-cpp (dependency group `test`); the same
+versions of Pillow and zxing-cpp draw the same pixels every time.
 """
 
 import sys
