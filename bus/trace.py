@@ -105,7 +105,6 @@ class Recorder:
         self._behind = False
         self._over = False
         self._writing = threading.Lock()
-        self._path = path
         self._file = _create(path)
         self._write(msgspec.json.encode(Header(trace=FORMAT, version=version, broker=broker)) + b"\n")
 
@@ -148,7 +147,7 @@ class Recorder:
     def _write(self, data: bytes) -> None:
         # After half a line that did not fit, nothing else may follow.
         self._over = True
-        with _disk(self._path):
+        with _disk():
             while data:
                 data = data[os.write(self._file, data) :]
         self._over = False
@@ -260,20 +259,19 @@ def _line(path: Path, number: int, text: bytes) -> Line:
 
 def _create(path: Path) -> int:
     if path.suffix != ".jsonl" or not path.is_absolute():
-        raise Invalid(f"A trace's name is a whole path that ends in .jsonl, not {str(path)!r}.")
-    with _disk(path):
+        raise Invalid("A trace's name is a whole path that ends in .jsonl.")
+    with _disk():
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager
-def _disk(path: Path) -> Iterator[None]:
+def _disk() -> Iterator[None]:
+    # Errors are logged, and names of files are nobody's business there.
     try:
         yield
     except FileExistsError as error:
-        raise Conflict(f"{path} exists already: choose another name.") from error
+        raise Conflict("A file of that name exists already: choose another name.") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageFull(
-                f"There is no space left for {path}, which ends here: free some, and begin again."
-            ) from error
-        raise StorageFailed(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
+            raise StorageFull("There is no space left for the trace: what is in it so far is kept.") from error
+        raise StorageFailed(f"The trace cannot be written ({error.strerror}): choose another folder.") from error

@@ -51,6 +51,8 @@ class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it must."""
     failed: str = ""
     """Why the child cannot run, for a person."""
+    trace: str = ""
+    """The file with what was said on the bus before it crashed."""
 
 
 def line(message: Struct) -> bytes:

@@ -48,7 +48,7 @@ def _exit_code(kind: type[ScanbusError]) -> int:
 
 def _do(arguments: argparse.Namespace) -> None:
     # Each command imports what it needs: listing scanners shall not wait for the whole service's libraries.
-    from scanbus.commands import run, scan, show
+    from scanbus.commands import run, scan, show, trace
 
     settings = load(arguments.set, arguments.config, environment())
     config = settings.config
@@ -65,6 +65,8 @@ def _do(arguments: argparse.Namespace) -> None:
             show.status(_client(arguments, config), arguments, config)
         case "config":
             show.config(settings, arguments)
+        case "trace":
+            trace.trace(config, arguments)
 
 
 def _client(arguments: argparse.Namespace, config: Config) -> Client:
@@ -97,8 +99,28 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--wait", action="store_true", help="until every driver has answered")
     commands.add_parser("status", parents=[settings, client, output], help="show what runs")
     commands.add_parser("config", parents=[settings, output], help="show every setting and where it came from")
+    _add_trace(commands.add_parser("trace", help="record what is said on the bus, and read it"), settings)
     _add_scan(commands.add_parser("scan", parents=[settings, client, output], help="scan into a PDF"))
     return parser
+
+
+def _add_trace(trace: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+    asked = argparse.ArgumentParser(add_help=False)
+    asked.add_argument("file", type=Path, metavar="OUT.jsonl", help="a file that does not exist yet")
+    asked.add_argument("--private", action="store_true", help="with texts that are nobody else's business")
+    picked = argparse.ArgumentParser(add_help=False)
+    picked.add_argument("--session", default="", metavar="ID", help="only this one's letters; its beginning will do")
+    picked.add_argument("--service", default="", metavar="NAME", help="only letters to this one, and what follows")
+    commands = trace.add_subparsers(dest="action", required=True, metavar="ACTION")
+    record = commands.add_parser("record", parents=[settings, asked, picked], help="until interrupted")
+    record.add_argument("--blobs", action="store_true", help="copy the pages and files beside it, readable by you")
+    commands.add_parser("last", parents=[settings, asked], help="save the last minute")
+    show = commands.add_parser("show", parents=[settings, picked], help="read a trace")
+    show.add_argument("file", type=Path, metavar="FILE")
+    show.add_argument("--cause", default="", metavar="LETTER", help="a number or id: only it and what follows from it")
+    show.add_argument("--kind", choices=["request", "part", "reply", "cancel", "event"])
+    show.add_argument("--full", action="store_true", help="whole bodies, and all other fields")
+    show.add_argument("--beats", action="store_true", help="with the heartbeats of the actors")
 
 
 def _add_scan(scan: argparse.ArgumentParser) -> None:

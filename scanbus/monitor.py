@@ -30,6 +30,8 @@ class _Child:
         self.unread = b""
         self.failed = ""
         """Its own words, if it said why it cannot run."""
+        self.trace = ""
+        """Where the letters before its crash are, if it could save them."""
 
     def tell(self, message: Told) -> None:
         # A child that does not read is about to be killed, one that has ended is about to be started again.
@@ -105,6 +107,8 @@ class Monitor:
                 self._do(self._policy.lost(said.lost, said.reason))
             elif said.failed:
                 self._children[name].failed = said.failed
+            elif said.trace:
+                self._children[name].trace = said.trace
 
     def _alive(self, name: str, version: str) -> None:
         self._do(self._policy.alive(name, monotonic()))
@@ -122,7 +126,7 @@ class Monitor:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
         if code:
-            self._log("a process has ended", name, code=code, why=child.failed)
+            self._log("a process has ended", name, code=code, why=child.failed, trace=child.trace)
         self._tell(Told(exited=name))
         self._do(self._policy.exited(name, code, monotonic(), child.failed))
 

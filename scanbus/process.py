@@ -91,6 +91,8 @@ async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> N
     from bus.broker import Broker
     from bus.endpoints import default_endpoint, state_folder
     from bus.runtime import Runtime
+    from bus.tracer import Tracer
+    from schemas.registry import private_fields
 
     config = setup.config
     startable = {kind for process, kinds in config.processes.items() if process != MAIN for kind in kinds}
@@ -103,16 +105,27 @@ async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> N
     )
     state = state_folder(config)
     store = BlobStore(state)
+    tracer = Tracer(config, broker, version=version("scanbus"), private=private_fields())
     actors = [actor_type(kind)(config) for kind in config.processes[MAIN]]
     for actor in actors:
         if actor.service == "gateway":
             door: Any = actor
             door.sockets = [socket.socket(fileno=number) for number in setup.sockets]
             door.health, door.state_folder, door.version = broker.failing, state, version("scanbus")
+
+    async def obey() -> None:
+        await _obey(reader, broker)
+        tracer.end()
+
     try:
         await broker.listen(default_endpoint(config))
-        runtimes = [Runtime(broker.local_port(MAIN), actor, store=store) for actor in actors]
-        await _run(runtimes, _obey(reader, broker), say, repeat=True)
+        runtimes = [Runtime(broker.local_port(MAIN), actor, store=store) for actor in (tracer, *actors)]
+        await _run(runtimes, obey(), say, repeat=True)
+    except BaseException:
+        # The exception itself matters more than that this cannot be saved.
+        with contextlib.suppress(ScanbusError):
+            say(Said(trace=tracer.dump(state)))
+        raise
     finally:
         await broker.close()
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Never
 
 from msgspec import Struct
 
-from schemas.message import Event, Message, Request
+from schemas.message import Event, Message, Private, Request
 
 
 class Registered(Message, tag="bus.registered"):
@@ -56,3 +56,33 @@ class ServiceChanged(Event, tag="bus.service_changed"):
 
     service: str
     available: bool
+
+
+class Recorded(Message, tag="bus.recorded"):
+    """The trace is in its file."""
+
+    letters: int
+
+
+class Record(Request[Recorded, Never], tag="bus.record"):
+    """Write every letter from now on to a new file, until this is canceled or its time is over; sent to `bus/trace`.
+
+    With `session`, or the beginning of one, and `service`, only theirs and what follows from them.
+    """
+
+    timeout_s: ClassVar[float] = 86400.0
+
+    path: Private
+    """The whole path, ending in `.jsonl`, of a file that does not exist."""
+    session: str = ""
+    service: str = ""
+    private: bool = False
+    """Whether to show fields that are marked as private."""
+
+
+class SaveRing(Request[Recorded, Never], tag="bus.save_ring"):
+    """Write the letters of the last minute to a new file; sent to `bus/trace`."""
+
+    path: Private
+    """As for `Record`."""
+    private: bool = False

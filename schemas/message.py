@@ -1,11 +1,13 @@
 """What every message has in common: a tag, a time limit, and the types of its answers."""
 
-from typing import ClassVar, Generic, TypeVar, dataclass_transform
+from typing import Annotated, ClassVar, Generic, TypeVar, dataclass_transform
 
-from msgspec import Struct, StructMeta, field
+from msgspec import Meta, Struct, StructMeta, field
 
 ReplyT = TypeVar("ReplyT", bound="Message", covariant=True)
 PartT = TypeVar("PartT", covariant=True)
+Private = Annotated[str, Meta(extra={"private": True})]
+"""A text that traces leave out unless somebody asks for it: a person's words, secrets, names of files."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))

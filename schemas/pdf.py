@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from schemas.message import Blob, Message, Request
+from schemas.message import Blob, Message, Private, Request
 
 
 class Progress(Message, tag="pdf.progress"):
@@ -32,4 +32,4 @@ class Create(Request[Created, Progress], tag="pdf.create"):
     compression: Literal["jpeg", "lossless"] = "jpeg"
     """Mono pages are CCITT Group 4 in both."""
     quality: Annotated[int, Meta(ge=1, le=95)] = 85
-    title: Annotated[str, Meta(max_length=500)] = ""
+    title: Annotated[Private, Meta(max_length=500)] = ""

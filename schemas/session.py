@@ -2,14 +2,14 @@
 
 from typing import ClassVar, Never
 
-from schemas.message import Message, Request
+from schemas.message import Message, Private, Request
 
 
 class Opened(Message, tag="session.opened"):
     """The stay: keep the token, it opens the same session again after a reload."""
 
     session_id: str
-    token: str
+    token: Private
     version: str
     """Of the service."""
     resumed: bool = False
@@ -20,7 +20,7 @@ class Open(Request[Opened, Never], tag="session.open"):
 
     browser: ClassVar[bool] = True
 
-    token: str = ""
+    token: Private = ""
 
 
 class Closed(Message, tag="session.closed"):
