@@ -1,4 +1,4 @@
-.PHONY: run demo test check bench setup packages clean
+.PHONY: run demo test check bench types setup packages clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,6 +21,9 @@ check: setup ## Style, types and import contracts
 
 bench: setup ## Speed and memory, as ratios against a peer in the same run
 	$(BIN)/python -m tests.bench
+
+types: setup ## What a page can say, as JSON Schema and TypeScript
+	$(BIN)/python -m scripts.make_types
 
 setup: packages .venv/installed
 
