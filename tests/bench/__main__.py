@@ -13,6 +13,7 @@ from schemas.config import CacheConfig
 from tests.bench.measure import Report, median, spread
 from tests.bench.memory import PAGES, five_hundred_pages, idle
 from tests.bench.reading import reading
+from tests.bench.ring import ring
 from tests.bench.round_trip import round_trip
 from tests.bench.scanning import scanning
 from tests.system.conftest import Service
@@ -57,6 +58,7 @@ def main() -> int:
         folder = Path(name)
         (folder / "bus").mkdir(mode=0o700)
         round_trip(folder / "bus", report)
+        ring(folder / "bus", report)
         starts_s = []
         for number in range(STARTS):
             began = perf_counter()
