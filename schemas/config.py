@@ -47,7 +47,7 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One virtual scanner: a folder of images and PDFs as its paper."""
+    """One virtual scanner: a folder of images and PDFs as its paper, or a recording of a real one."""
 
     name: str
     folder: str = ""
@@ -57,6 +57,9 @@ class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fault: str = ""
     """`jam@N`, `double_feed@N`, `cover_open@N`, `hang@N`, `crash@N` (N: page, 1 is the first),
     `empty`, `offline`, `busy` or `warming_up`."""
+    recording: str = ""
+    """A file (`.jsonl`) that `scanbus device record` wrote, or the name of a recording that ships with Scanbus: the
+    scanner does what that one did; paper, speed and faults are those of the recording."""
 
 
 class DeviceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

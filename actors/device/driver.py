@@ -1,7 +1,8 @@
 """The contract of a driver: without it, the device actor would have to know SANE, TWAIN and eSCL."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 from typing_extensions import Buffer
@@ -84,3 +85,14 @@ class Driver(Protocol):
 
     def open(self, address: str) -> OpenDevice:
         """Open one device. Raises NotFound, Offline, InUse, Denied or DriverFailed."""
+
+
+@runtime_checkable
+class Recordable(Protocol):
+    """A driver that can also write down what a device answers."""
+
+    def record(self, address: str, settings: Settings, sink: Sink, write: Callable[[str], object]) -> None:
+        """Describe one device, then scan, and `write` what it answers: one line of a recording after another.
+
+        Nothing of the image is written. Raises what opening, describing and scanning raise, after the last line.
+        """

@@ -2,23 +2,22 @@
 
 import re
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cache
-from itertools import count
+from importlib.metadata import version
 from typing import ClassVar
 
 import _sane
 
-from actors.device import sane_settings
 from actors.device.driver import Sink
+from actors.device.recording import Head
+from actors.device.sane_device import SaneDevice
 from actors.device.sane_handle import Handle, translated
-from actors.device.sane_options import Panel
-from actors.device.sane_read import read_image
+from actors.device.sane_record import record
 from schemas.config import DeviceConfig
-from schemas.device import Capabilities, Settings
+from schemas.device import Settings
 from schemas.driver import FoundDevice
-from schemas.errors import DriverFailed, FeederEmpty, Invalid, NotFound, ScanbusError, Unsupported
-from schemas.page import Source
+from schemas.errors import DriverFailed, Invalid, NotFound, ScanbusError, Unsupported
 
 _PLACE = re.compile(r"libusb:\d+:\d+|(?<=^airscan:)[ew]\w+")
 """What changes in SANE's names: where on the USB bus a device is, and in which order the network was searched."""
@@ -39,75 +38,22 @@ class SaneDriver:
 
     def open(self, address: str) -> "SaneDevice":
         """Open one device. Raises NotFound, Offline, InUse, Denied or DriverFailed."""
-        return SaneDevice(address)
+        return SaneDevice(lambda: connected(address))
 
-
-class SaneDevice:
-    """One open device."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._connect()
-
-    def _connect(self) -> None:
-        self._handle = _connected(self._address)
-        self._panel = Panel(self._handle)
-        self._worn = False
-
-    def _renew(self) -> None:
-        """Exchange a handle that was used for a scan, or failed: only a new one surely finds a device that was
-        unplugged, slept or stumbled."""
-        if self._worn:
-            # Some backends keep their options' values even so.
-            with suppress(ScanbusError):
-                self._panel.restore()
-            self._handle.close()
-            self._connect()
-        self._worn = True
-
-    def capabilities(self) -> Capabilities:
-        """What the device can do now. Raises DeviceError."""
-        self._renew()
-        found = sane_settings.capabilities(self._panel)
-        self._worn = False
-        return found
-
-    def acquire(self, settings: Settings, sink: Sink) -> None:
-        """Scan one image after another; see `OpenDevice.acquire`."""
-        self._renew()
-        try:
-            self._acquire(settings, sink)
-        finally:
-            self._handle.cancel()
-
-    def _acquire(self, settings: Settings, sink: Sink) -> None:
-        source = sane_settings.apply(self._panel, settings)
-        # Now, because some backends refuse to be asked while they scan.
-        resolution_dpi = sane_settings.resolution_dpi(self._panel)
-        for number in count(1):
-            # Asked before each sheet: one that is fed for nobody is a page lost.
-            sink.wait(0)
-            try:
-                self._handle.start()
-            except FeederEmpty:
-                if number > 1:
-                    return
-                raise
-            back = source == Source.DUPLEX and number % 2 == 0
-            read_image(self._handle, sink, resolution_dpi=resolution_dpi, back=back)
-            if source == Source.FLATBED or number == settings.pages:
-                return
-
-    def close(self) -> None:
-        """Release the device."""
-        self._handle.close()
+    def record(self, address: str, settings: Settings, sink: Sink, write: Callable[[str], object]) -> None:
+        """Describe and scan one device; see `Recordable.record`."""
+        record(head_of(address, settings), lambda: connected(address), sink, write)
 
 
 @cache
-def _start_sane() -> None:
-    """Once in a process: backends look for new devices at each search, and some do not survive a second start."""
+def _start_sane() -> tuple[int, ...]:
+    """Once in a process: backends look for new devices at each search, and some do not survive a second start.
+
+    Gives libsane's version.
+    """
     with translated():
-        _sane.init()
+        _, *numbers = _sane.init()
+        return tuple(numbers)
 
 
 def _search() -> list[tuple[FoundDevice, str]]:
@@ -122,21 +68,40 @@ def _search() -> list[tuple[FoundDevice, str]]:
         raise DriverFailed(f"SANE could not search for scanners: {error}") from error
 
 
-def _connected(address: str) -> Handle:
+def head_of(address: str, settings: Settings) -> Head:
+    """The first line of a recording of a device. Raises NotFound, DriverFailed."""
+    found = {device.address: device for device, _ in _search()}.get(address)
+    if found is None:
+        raise _missing(address)
+    return Head(
+        recording=1,
+        driver=SaneDriver.family,
+        vendor=found.vendor,
+        model=found.model,
+        sane=".".join(map(str, _start_sane())),
+        scanbus=version("scanbus"),
+        settings=settings,
+    )
+
+
+def connected(address: str) -> Handle:
     """A fresh handle, wherever the device is plugged in now. Raises what `Driver.open` may."""
     _start_sane()
-    missing = NotFound(f"SANE knows no scanner {address}. Check that it is switched on and connected.")
     names = [address]
     if _PLACELESS in address:
         names = [name for device, name in _search() if device.address == address]
     if not names:
-        raise missing
+        raise _missing(address)
     try:
         return Handle(names[0])
     except Invalid as error:
-        raise missing from error
+        raise _missing(address) from error
     except Unsupported as error:
         raise DriverFailed(f"SANE's driver cannot open the scanner {address}.") from error
+
+
+def _missing(address: str) -> NotFound:
+    return NotFound(f"SANE knows no scanner {address}. Check that it is switched on and connected.")
 
 
 def addressed(rows: list[tuple[str, str, str, str]]) -> list[tuple[FoundDevice, str]]:

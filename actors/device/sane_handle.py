@@ -7,25 +7,12 @@ from typing import Any
 
 import _sane
 
-from actors.device.sane_options import Descriptor
+from actors.device.sane_options import Descriptor, SetInfo
 from actors.device.sane_read import Frame
-from schemas.errors import (
-    Canceled,
-    CoverOpen,
-    Denied,
-    DriverFailed,
-    FeederEmpty,
-    InUse,
-    Invalid,
-    Offline,
-    PaperJam,
-    ScanbusError,
-    Unsupported,
-)
+from actors.device.sane_status import STATUSES, Status, error_of
+from schemas.errors import DriverFailed
 
 _GET, _SET = 0, 1
-_RELOAD_OPTIONS = 2
-_END_OF_FILE = 5
 
 # python-sane's module is linked with libsane, so that looking a function up in it finds the very same library
 # that the module uses. Calls through CDLL release the GIL.
@@ -38,31 +25,7 @@ _LIBSANE.sane_control_option.argtypes = (
     ctypes.POINTER(ctypes.c_int),
 )
 
-STATUSES: dict[int, tuple[type[ScanbusError], str]] = {
-    1: (Unsupported, "The scanner cannot do that. Choose other settings."),
-    2: (Canceled, "The scan was canceled at the scanner. What was finished before is kept."),
-    3: (InUse, ""),
-    4: (Invalid, "The scanner refused these settings. Choose others."),
-    5: (DriverFailed, "The scanner's driver ended the image before it began. Press Scan again."),
-    6: (PaperJam, ""),
-    7: (FeederEmpty, ""),
-    8: (CoverOpen, ""),
-    9: (Offline, ""),
-    10: (DriverFailed, "The scanner's driver has no memory left. Choose a lower resolution or a smaller area."),
-    11: (
-        Denied,
-        "The scanner does not let us in. It may need a password, or this user must join the group `scanner`.",
-    ),
-}
-"""SANE's statuses by number: the error, and a text where the error's own does not fit."""
-
 _NUMBERS = {(_LIBSANE.sane_strstatus(number) or b"").decode(): number for number in STATUSES}
-
-
-def error_of(status: int) -> ScanbusError:
-    """The error that a status of SANE stands for; one that is not in the table is DriverFailed."""
-    kind, text = STATUSES.get(status, (DriverFailed, f"The scanner's driver failed with status {status}. Try again."))
-    return kind(text)
 
 
 @contextmanager
@@ -103,9 +66,9 @@ class Handle:
         self._control(index, _GET, raw)
         return bytes(raw)
 
-    def set_value(self, index: int, raw: bytearray) -> bool:
-        """Set an option; True when other options may have changed by it."""
-        return bool(self._control(index, _SET, raw) & _RELOAD_OPTIONS)
+    def set_value(self, index: int, raw: bytearray) -> SetInfo:
+        """Set an option; `raw` becomes the value that was taken."""
+        return SetInfo(self._control(index, _SET, raw))
 
     def _control(self, index: int, action: int, raw: bytearray) -> int:
         info = ctypes.c_int(0)
@@ -138,7 +101,7 @@ class Handle:
         came = ctypes.c_int(0)
         address = ctypes.byref(ctypes.c_char.from_buffer(into))
         status = _LIBSANE.sane_read(self._handle, address, len(into), ctypes.byref(came))
-        if status == _END_OF_FILE:
+        if status == Status.EOF:
             return None
         if status:
             raise error_of(status)

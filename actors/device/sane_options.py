@@ -1,7 +1,7 @@
 """A SANE device's options as typed values: without it, all users of an option would have to know its bytes."""
 
 import struct
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from math import isfinite
 from typing import Protocol
 
@@ -26,6 +26,17 @@ class Kind(IntEnum):
     STRING = 3
     BUTTON = 4
     GROUP = 5
+
+
+class SetInfo(IntFlag):
+    """What SANE says when an option was set."""
+
+    INEXACT = 1
+    """Another value than the one asked for was taken."""
+    RELOAD_OPTIONS = 2
+    """Other options may have changed."""
+    RELOAD_PARAMS = 4
+    """The image's parameters may have changed."""
 
 
 class SaneOption(Struct, frozen=True, kw_only=True):
@@ -208,8 +219,8 @@ class Controls(Protocol):
     def get_value(self, index: int, size: int) -> bytes:
         """An option's value."""
 
-    def set_value(self, index: int, raw: bytearray) -> bool:
-        """Set an option; True when other options may have changed by it."""
+    def set_value(self, index: int, raw: bytearray) -> SetInfo:
+        """Set an option; `raw` becomes the value that was taken."""
 
 
 class Panel:
@@ -250,10 +261,10 @@ class Panel:
         if before == value:
             return
         try:
-            changed = self._controls.set_value(option.index, option.encode(value))
+            info = self._controls.set_value(option.index, option.encode(value))
         except Invalid as error:
             raise Unsupported(f"{setting or name} {value} was refused by the scanner: choose another value.") from error
-        if changed:
+        if info & SetInfo.RELOAD_OPTIONS:
             self._reload()
 
     def restore(self) -> None:

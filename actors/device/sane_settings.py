@@ -12,10 +12,11 @@ _DEFAULT_DPI = 300
 _USUAL_DPI = (50, 75, 100, 150, 200, 240, 300, 400, 600, 800, 1200, 1600, 2400, 3200, 4800, 6400, 9600)
 _RESOLUTIONS = ("resolution", "x-resolution", "y-resolution")
 _LEVELS = ("brightness", "contrast")
-_COVERED = {
+COVERED = {
     *("source", "duplex", "adf-mode", "batch-scan", "mode", "depth", "tl-x", "tl-y", "br-x", "br-y"),
     *("page-width", "page-height", *_RESOLUTIONS),
 }
+"""The options that our own settings decide: with the same values of these, an image has the same size and kind."""
 _TOLERANCE_MM = 2.0
 """An A4 glass is often announced as 209.9 or 296.9 mm: nobody misses so little of a page."""
 
@@ -38,7 +39,7 @@ def capabilities(panel: Panel) -> Capabilities:
         options=[
             option.described(panel.get(name))
             for name, option in panel.options.items()
-            if name not in _COVERED and not (name in _LEVELS and option.range)
+            if name not in COVERED and not (name in _LEVELS and option.range)
         ],
     )
 

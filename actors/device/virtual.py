@@ -1,6 +1,7 @@
-"""A scanner made of a folder of files: without it, nobody could try or test Scanbus without a scanner."""
+"""A scanner made of files: without it, nobody could try or test Scanbus without a scanner."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import ClassVar
 
 from PIL import Image
 
-from actors.device.driver import Header, Sink
+from actors.device.driver import Header, OpenDevice, Sink
+from actors.device.recording import located, read_head, read_recording
+from actors.device.sane_device import SaneDevice
+from actors.device.sane_play import Player
 from actors.device.virtual_fault import AT_ONCE, Fault
 from actors.device.virtual_paper import Paper, Side, load, sides
 from schemas.config import DeviceConfig, VirtualConfig
 from schemas.device import Area, Capabilities, Option, OptionType, OptionValue, Range, Settings, SourceCapabilities
 from schemas.driver import FoundDevice
-from schemas.errors import FeederEmpty, Invalid, NotFound, Offline, Unsupported
+from schemas.errors import DeviceError, FeederEmpty, Invalid, NotFound, Offline, Unsupported
 from schemas.page import PAGE_SIZES_MM, Color, Source
 
 SAMPLE_FOLDER = Path(__file__).parent / "sample"
@@ -36,17 +40,31 @@ class VirtualDriver:
 
     def find(self) -> list[FoundDevice]:
         """Every virtual scanner, whether or not its folder is there."""
-        return [
-            FoundDevice(address=name, name=f"Virtual scanner ({name})", vendor="Scanbus", model="Virtual scanner")
-            for name in reversed(self._devices)
-        ]
+        return [_found(self._devices[name]) for name in reversed(self._devices)]
 
-    def open(self, address: str) -> "VirtualDevice":
-        """Open the scanner of that name. Raises NotFound; Offline without a folder; Invalid for an unknown fault."""
+    def open(self, address: str) -> OpenDevice:
+        """Open the scanner of that name.
+
+        Raises NotFound; Offline without its folder or recording; Invalid for an unknown fault; DriverFailed for a
+        recording that is not whole.
+        """
         config = self._devices.get(address)
         if config is None:
             raise NotFound(f"The configuration has no virtual scanner named {address!r}.")
+        if config.recording:
+            player = Player(read_recording(located(config.recording)))
+            return SaneDevice(lambda: player)
         return VirtualDevice(config, self._glass)
+
+
+def _found(config: VirtualConfig) -> FoundDevice:
+    vendor, model = "Scanbus", "Virtual scanner"
+    if config.recording:
+        # What is wrong with a recording is said when it is opened; the other scanners must be found.
+        with suppress(DeviceError):
+            head = read_head(located(config.recording))
+            vendor, model = head.vendor, head.model
+    return FoundDevice(address=config.name, name=f"{model} ({config.name})", vendor=vendor, model=model)
 
 
 class VirtualDevice:

@@ -13,9 +13,10 @@ pytest.importorskip("_sane", reason="SANE is not on this system")
 
 from actors.device.check import MemorySink, check_driver
 from actors.device.driver import Header, Writer
-from actors.device.sane import SaneDevice, SaneDriver, addressed
+from actors.device.sane import SaneDriver, addressed, connected
+from actors.device.sane_device import SaneDevice, SaneHandle
 from actors.device.sane_handle import _LIBSANE, Handle
-from actors.device.sane_options import Descriptor, Panel
+from actors.device.sane_options import Descriptor, Panel, SetInfo
 from schemas import errors
 from schemas.config import DeviceConfig
 from schemas.device import Area, Capabilities, Settings
@@ -62,7 +63,7 @@ class StatusSink(MemorySink):
 class DuplexControls:
     """The test device's options, its feeder called duplex."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: SaneHandle) -> None:
         self._handle = handle
 
     def descriptors(self) -> list[Descriptor]:
@@ -76,7 +77,7 @@ class DuplexControls:
     def get_value(self, index: int, size: int) -> bytes:
         return self._handle.get_value(index, size).replace(b"Feeder", b"Duplex")
 
-    def set_value(self, index: int, raw: bytearray) -> bool:
+    def set_value(self, index: int, raw: bytearray) -> SetInfo:
         return self._handle.set_value(index, raw.replace(b"Duplex", b"Feeder"))
 
 
@@ -200,7 +201,7 @@ def test_the_feeder_is_scanned_until_it_is_empty(device: SaneDevice) -> None:
 
 
 def test_every_second_side_of_a_duplex_scan_is_a_back(driver: SaneDriver) -> None:
-    device = DuplexDevice("test:0")
+    device = DuplexDevice(lambda: connected("test:0"))
     sides = [header.back for header, _ in scanned(device, settings(source=Source.DUPLEX, pages=3))]
     device.close()
     assert sides == [False, True, False]

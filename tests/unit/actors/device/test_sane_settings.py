@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.device.sane_options import Descriptor, Kind, Panel, option_of
+from actors.device.sane_options import Descriptor, Kind, Panel, SetInfo, option_of
 from actors.device.sane_settings import apply, capabilities, resolution_dpi
 from actors.device.sane_words import color_of, source_of
 from schemas.device import Area, Settings
@@ -43,7 +43,7 @@ class Shelf:
         option = option_of(self.descriptors()[index])
         return bytes(option.encode(self.values[option.name]))  # type: ignore[arg-type]
 
-    def set_value(self, index: int, raw: bytearray) -> bool:
+    def set_value(self, index: int, raw: bytearray) -> SetInfo:
         option = option_of(self.descriptors()[index])
         if option.name in self.refused:
             raise Invalid
@@ -52,7 +52,7 @@ class Shelf:
         self.order.append(option.name)
         if self._react:
             self._react(self)
-        return self._react is not None
+        return SetInfo.RELOAD_OPTIONS if self._react else SetInfo(0)
 
 
 def plain(**more: tuple[object, object, int]) -> dict[str, tuple[object, object, int]]:
