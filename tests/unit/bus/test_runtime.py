@@ -125,27 +125,6 @@ def test_an_event_reaches_those_who_listen(play: Play) -> None:
     play(story)
 
 
-def test_a_listener_hears_every_event_from_its_registration_on(play: Play) -> None:
-    async def story(bus: Bus, echo: Echo, asker: Asker) -> None:
-        for turn in range(10):
-            late = Asker(bus.config)
-            runtime = await bus.add(late)
-            asker.ctx.publish(Heard(text=str(turn)))
-            assert await late.heard.get() == str(turn)
-            runtime.drain()
-
-    play(story)
-
-
-def test_a_letter_that_is_too_long_fails_at_its_sender_and_the_next_one_works(play: Play) -> None:
-    async def story(bus: Bus, echo: Echo, asker: Asker) -> None:
-        with pytest.raises(TooLarge):
-            await asker.ctx.call(Say(text="x" * LETTER_LIMIT_BYTES))
-        assert await asker.ctx.call(Say(text="short")) == Said(text="short")
-
-    play(story)
-
-
 def test_a_reply_that_is_too_long_is_told_to_the_caller(play: Play) -> None:
     async def story(bus: Bus, echo: Echo, asker: Asker) -> None:
         with pytest.raises(TooLarge):

@@ -1,0 +1,92 @@
+"""Whatever comes in between, at whichever step: every registered actor answers its callers, once, as announced."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.actor import Actor
+from bus.blobs import BlobStore
+from bus.check import Requests, check_actor
+from bus.rehearsal import Visit
+from schemas.buffer import Append
+from schemas.config import Config
+from schemas.device import Area, Scan, Settings
+from schemas.message import Blob, Request
+from schemas.page import Color, Image
+from tests.contract import broken
+from tests.house import virtual_config
+from tests.paper import PNM, gray, pnm
+
+INSTANCES = {"driver": "virtual:sample"}
+
+
+async def anything(visit: Visit) -> Sequence[Request[Any, Any]]:
+    """There is one image in the session, small and true."""
+    blob = visit.store.put(visit.session, pnm(Color.GRAY, 4, 6, gray()), PNM)
+    image = Image(blob=blob, width_px=4, height_px=6, resolution_dpi=100, color=Color.GRAY)
+    area = Area(width_mm=5, height_mm=5)
+    settings = Settings(color=Color.GRAY, resolution_dpi=75, area=area, pages=2)
+    visit.specimens |= {Blob: blob, Image: image, Settings: settings, "blobs": [blob.name]}
+    return visit.examples()
+
+
+async def of_a_page(visit: Visit) -> Sequence[Request[Any, Any]]:
+    """The buffer has one page."""
+    await anything(visit)
+    page = (await visit.ask(Append(image=visit.specimens[Image]))).page
+    visit.specimens |= {"page_id": page.page_id, "page_ids": [page.page_id]}
+    return visit.examples()
+
+
+async def of_a_job(visit: Visit) -> Sequence[Request[Any, Any]]:
+    """There was one scan, on the device that the driver finds."""
+    await anything(visit)
+    visit.specimens["device_id"] = "virtual:x"
+    visit.specimens["job_id"] = (await visit.ask(Scan(device_id="virtual:x"))).job.job_id
+    return visit.examples()
+
+
+# Where ids that mean something lead further than unknown ones.
+REQUESTS: dict[str, Requests] = {"buffer": of_a_page, "device": of_a_job}
+
+
+def hold(actor: Callable[[Config, str], Actor], folder: Path, requests: Requests, instance: str = "") -> None:
+    """Hold an actor to its contract, in a folder of its own."""
+    config = virtual_config(folder)
+    store = BlobStore(Path(config.state_folder))
+    store.folder.mkdir()
+    ended: list[int] = []
+
+    def make() -> Actor:
+        made = actor(config, instance)
+        if hasattr(made, "end"):
+            made.end = ended.append
+        return made
+
+    asyncio.run(check_actor(make, store, requests))
+    assert not ended
+
+
+@pytest.mark.parametrize("name", sorted(point.name for point in entry_points(group="scanbus.actors")))
+def test_an_actor_keeps_its_contract(name: str, tmp_path: Path) -> None:
+    actor = next(iter(entry_points(group="scanbus.actors", name=name))).load()
+    hold(actor, tmp_path, REQUESTS.get(name, anything), INSTANCES.get(name, ""))
+
+
+@pytest.mark.parametrize(
+    ("actor", "complaint"), broken.COMPLAINTS.items(), ids=lambda each: getattr(each, "__name__", "")
+)
+def test_the_suite_notices_a_broken_promise(
+    actor: type[Actor], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.rehearsal.WAIT_S", 0.3)
+    with pytest.raises(AssertionError, match=complaint):
+        hold(actor, tmp_path, anything)
+
+
+def test_an_actor_without_a_fault_is_not_complained_of(tmp_path: Path) -> None:
+    hold(broken.Fine, tmp_path, anything)
