@@ -1,13 +1,23 @@
 """The contract of a driver as a suite: without it, "any driver will do" would be a hope."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from typing_extensions import Buffer
 
 from actors.device.driver import Driver, Header, OpenDevice, Writer
-from schemas.device import Area, Capabilities, Settings, SourceCapabilities
-from schemas.errors import Canceled, Denied, DeviceError, DriverFailed, Invalid, NotFound, Unsupported
+from schemas.device import Area, Capabilities, OptionValue, Settings, SourceCapabilities
+from schemas.errors import (
+    Canceled,
+    Denied,
+    DeviceError,
+    DriverFailed,
+    FeederEmpty,
+    Invalid,
+    NotFound,
+    Offline,
+    Unsupported,
+)
 from schemas.page import MM_PER_INCH, Color, Source
 
 AREA = Area(width_mm=60.0, height_mm=80.0)
@@ -83,10 +93,19 @@ def _count(header: Header, size: int) -> None:
         raise DriverFailed(f"The scanner announced {announced} and sent {size} bytes. Press Scan again.")
 
 
-def check_driver(driver: Driver, address: str) -> None:
+def check_driver(
+    driver: Driver,
+    address: str,
+    *,
+    faults: Mapping[type[DeviceError], dict[str, OptionValue]] = {},
+    unplugged: Callable[[], AbstractContextManager[object]] | None = None,
+    make_sink: Callable[[], MemorySink] = MemorySink,
+) -> None:
     """Hold a driver to its contract; a feeder must have at least three sheets, and be full again at each scan.
 
-    Raises AssertionError with a sentence for the first promise that is broken.
+    Where the device can be made to fail: `faults` are the options that make it do so, by the error that comes of it,
+    and in a `with unplugged()` block the device is gone. Raises AssertionError with a sentence for the first promise
+    that is broken.
     """
     for _ in range(2):
         addresses = [found.address for found in driver.find()]
@@ -105,10 +124,16 @@ def check_driver(driver: Driver, address: str) -> None:
         _stops(device, source)
         _refuses_the_impossible(device, source)
     _refuses_absent_sources(device, capabilities)
+    for error, options in faults.items():
+        for source in capabilities.sources:
+            if not (error is FeederEmpty and source.source == Source.FLATBED):
+                _fails_once(device, source, error, options, make_sink())
     device.close()
 
-    device = driver.open(address)
     first = capabilities.sources[0]
+    if unplugged is not None:
+        _comes_back(driver, address, first, unplugged)
+    device = driver.open(address)
     _scans_one_page(device, first, first.colors[0])
     device.close()
 
@@ -153,13 +178,19 @@ def _low_resolution_dpi(source: SourceCapabilities) -> int:
     return next((dpi for dpi in offered if dpi >= 75), offered[-1])
 
 
-def _settings(source: SourceCapabilities, color: Color | None = None, pages: int = 1) -> Settings:
+def _settings(
+    source: SourceCapabilities,
+    color: Color | None = None,
+    pages: int = 1,
+    options: dict[str, OptionValue] | None = None,
+) -> Settings:
     return Settings(
         source=source.source,
         color=color or source.colors[0],
         resolution_dpi=_low_resolution_dpi(source),
         area=Area(width_mm=min(AREA.width_mm, source.width_mm), height_mm=min(AREA.height_mm, source.height_mm)),
         pages=pages,
+        options=options or {},
     )
 
 
@@ -237,6 +268,46 @@ def _refuses_the_impossible(device: OpenDevice, source: SourceCapabilities) -> N
     for settings in impossible:
         _is_refused(device, settings)
     _scans_one_page(device, source, source.colors[0])
+
+
+def _fails_once(
+    device: OpenDevice,
+    source: SourceCapabilities,
+    error: type[DeviceError],
+    options: dict[str, OptionValue],
+    sink: MemorySink,
+) -> None:
+    try:
+        device.acquire(_settings(source, options=options), sink)
+    except DeviceError as raised:
+        _claim(type(raised) is error, f"The {source.source} failed with `{raised.code}`, not `{error.code}`.")
+        _claim(error is not FeederEmpty or not sink.images, f"The {source.source} is empty, and gave a page.")
+    else:
+        raise AssertionError(f"The {source.source} with {options} did not fail with `{error.code}`.")
+    _scans_one_page(device, source, source.colors[0])
+
+
+def _comes_back(
+    driver: Driver,
+    address: str,
+    source: SourceCapabilities,
+    unplugged: Callable[[], AbstractContextManager[object]],
+) -> None:
+    device = driver.open(address)
+    with unplugged():
+        _is_gone(lambda: device.acquire(_settings(source), MemorySink()), "scanned with")
+        _is_gone(lambda: driver.open(address), "opened")
+        # Whether a search still names it is the driver's to decide; that it fails is not.
+        driver.find()
+    device.close()
+
+
+def _is_gone(use: Callable[[], object], what: str) -> None:
+    try:
+        use()
+    except (Offline, NotFound):
+        return
+    raise AssertionError(f"A device that is gone can be {what}.")
 
 
 def _refuses_absent_sources(device: OpenDevice, capabilities: Capabilities) -> None:

@@ -1,27 +1,121 @@
+"""Any driver that is registered will do: the device actor cannot tell the difference."""
+
+import faulthandler
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
 import pytest
+from PIL import Image
 
 from actors.device.check import MemorySink, check_driver
-from actors.device.driver import Driver, Header, Sink
+from actors.device.driver import Driver, Header, Sink, Writer
 from actors.device.virtual import VirtualDevice, VirtualDriver
 from schemas.config import DeviceConfig, VirtualConfig
 from schemas.device import Settings
-from schemas.errors import DriverFailed
+from schemas.errors import CoverOpen, DoubleFeed, DriverFailed, FeederEmpty, Offline, PaperJam
 from schemas.page import Color
 
 
-def virtual() -> tuple[Driver, str]:
-    return VirtualDriver(DeviceConfig(virtual=(VirtualConfig(name="sample", pages_per_minute=0),))), "sample"
+class Patient(MemorySink):
+    """Gives SANE's test device time: it can hang when its reading thread is ended just after its start."""
+
+    @contextmanager
+    def image(self, header: Header) -> Iterator[Writer]:
+        threading.Event().wait(0.02)
+        with super().image(header) as writer:
+            yield writer
 
 
-# One entry for each family: a function that answers a driver and an address that is always there.
-DRIVERS = {"virtual": virtual}
+# How devices are made to fail, where a family has a way.
+FAULTS: dict[str, dict[str, Any]] = {
+    "sane": {
+        "make_sink": Patient,
+        "faults": {
+            error: {"read-return-value": f"SANE_STATUS_{status}"}
+            for error, status in (
+                (FeederEmpty, "NO_DOCS"),
+                (Offline, "IO_ERROR"),
+                (PaperJam, "JAMMED"),
+                (CoverOpen, "COVER_OPEN"),
+            )
+        },
+    },
+    "virtual": {
+        "faults": {
+            error: {"fault": fault}
+            for error, fault in (
+                (FeederEmpty, "empty"),
+                (Offline, "offline"),
+                (PaperJam, "jam@1"),
+                (DoubleFeed, "double_feed@1"),
+                (CoverOpen, "cover_open@1"),
+            )
+        },
+    },
+}
 
 
-@pytest.mark.parametrize("family", DRIVERS)
+@pytest.fixture
+def no_hang(sane_test_devices: Path) -> Iterator[None]:
+    # Very rarely libsane waits for its own thread for ever: a run that ends is better than one that hangs.
+    faulthandler.dump_traceback_later(60, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def loaded(family: str) -> Driver:
+    """A registered driver; the virtual one has one fast device."""
+    if family == "sane":
+        pytest.importorskip("_sane", reason="SANE is not on this system")
+    config = DeviceConfig(virtual=(VirtualConfig(name="sample", pages_per_minute=0),))
+    driver: Driver = next(iter(entry_points(group="scanbus.drivers", name=family))).load()(config)
+    return driver
+
+
+@pytest.mark.usefixtures("no_hang")
+@pytest.mark.parametrize("family", sorted(point.name for point in entry_points(group="scanbus.drivers")))
 def test_a_driver_keeps_its_contract(family: str) -> None:
-    driver, address = DRIVERS[family]()
+    driver = loaded(family)
     assert driver.family == family
-    check_driver(driver, address)
+    check_driver(driver, driver.find()[0].address, **FAULTS.get(family, {}))
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    """A folder of three pages."""
+    folder = tmp_path / "paper"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("L", (850, 1100), 200 + number).save(folder / f"{number}.png", dpi=(100, 100))
+    return folder
+
+
+def test_a_virtual_scanner_whose_folder_goes_and_comes_keeps_the_contract(paper: Path) -> None:
+    @contextmanager
+    def unplugged() -> Iterator[None]:
+        paper.rename(paper.parent / "away")
+        yield
+        (paper.parent / "away").rename(paper)
+
+    config = VirtualConfig(name="folder", folder=str(paper), pages_per_minute=0)
+    check_driver(VirtualDriver(DeviceConfig(virtual=(config,))), "folder", unplugged=unplugged)
+
+
+def test_the_suite_notices_a_device_that_cannot_be_gone() -> None:
+    with pytest.raises(AssertionError, match="gone can be scanned with"):
+        check_driver(loaded("virtual"), "sample", unplugged=nullcontext)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"), [("", "did not fail with `feeder_empty`"), ("jam@1", "`paper_jam`, not `feeder_empty`")]
+)
+def test_the_suite_notices_another_error_than_was_due(fault: str, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        check_driver(loaded("virtual"), "sample", faults={FeederEmpty: {"fault": fault}})
 
 
 class Careless(VirtualDriver):
