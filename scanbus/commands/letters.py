@@ -46,7 +46,7 @@ class Reading:
         """The message's, or that of the request that a cancel is about."""
         if letter.kind is Kind.CANCEL and letter.re in self.requests:
             return self.tag(self.requests[letter.re].letter)
-        return str(self.body(letter).get("type", ""))
+        return str(self.body(letter).get("type", "?"))
 
     def sender(self, letter: Envelope) -> str:
         """The service that wrote it, where the trace tells, else its process."""

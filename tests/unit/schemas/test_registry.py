@@ -2,12 +2,20 @@
 
 import re
 from collections import Counter
+from typing import Annotated
 
 import pytest
+from msgspec import Meta, Struct, inspect
 
 from bus.actor import answers
 from schemas import registry
-from schemas.message import Event, Message, Request, tag_of
+from schemas.message import Event, Message, Private, Request, tag_of
+
+
+class Leaf(Struct):
+    word: Private = ""
+    number: int = 0
+    again: "list[Leaf]" = []
 
 
 def _below(kind: type[Message]) -> list[type[Message]]:
@@ -43,3 +51,31 @@ def test_only_requests_that_say_so_are_open_to_browsers() -> None:
     assert "bus.register" in registry.requests()
     assert "bus.register" not in registry.browser_requests()
     assert set(registry.events()).isdisjoint(registry.requests())
+
+
+def test_texts_that_are_private_are_found_wherever_they_lie() -> None:
+    class Odd(Message, tag="odd.odd"):
+        plain: str = ""
+        word: Annotated[Private, Meta(max_length=3)] = ""
+        maybe: Private | None = None
+        leaves: list[Leaf] = []
+        named: dict[str, Leaf | int] = {}
+        words: dict[str, Private] = {}
+
+    assert sorted(registry._private(inspect.type_info(Odd), ())) == [
+        ("leaves", "word"),
+        ("maybe",),
+        ("named", "*", "word"),
+        ("word",),
+        ("words", "*"),
+    ]
+
+
+def test_titles_tokens_and_names_of_files_are_private() -> None:
+    hidden = {(tag, path[-1]) for tag, paths in registry.private_fields().items() for path in paths}
+    assert {("pdf.create", "title"), ("session.open", "token"), ("session.opened", "token")} <= hidden
+    assert {("bus.record", "path"), ("bus.save_ring", "path")} <= hidden
+
+
+def test_no_page_can_have_the_bus_recorded() -> None:
+    assert {"bus.record", "bus.save_ring"}.isdisjoint(registry.browser_requests())
