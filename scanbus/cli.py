@@ -48,7 +48,7 @@ def _exit_code(kind: type[ScanbusError]) -> int:
 
 def _do(arguments: argparse.Namespace) -> None:
     # Each command imports what it needs: listing scanners shall not wait for the whole service's libraries.
-    from scanbus.commands import run, scan, show, trace
+    from scanbus.commands import run, scan, show
 
     settings = load(arguments.set, arguments.config, environment())
     config = settings.config
@@ -57,6 +57,10 @@ def _do(arguments: argparse.Namespace) -> None:
             run.run(config)
         case "actor":
             run.actor(config, arguments.name, arguments.instance, arguments.endpoint)
+        case "device":
+            from scanbus.commands import device
+
+            device.record(config, arguments)
         case "devices":
             show.devices(_client(arguments, config), arguments)
         case "scan":
@@ -66,6 +70,8 @@ def _do(arguments: argparse.Namespace) -> None:
         case "config":
             show.config(settings, arguments)
         case "trace":
+            from scanbus.commands import trace
+
             trace.trace(config, arguments)
 
 
@@ -99,9 +105,19 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--wait", action="store_true", help="until every driver has answered")
     commands.add_parser("status", parents=[settings, client, output], help="show what runs")
     commands.add_parser("config", parents=[settings, output], help="show every setting and where it came from")
+    _add_device(commands.add_parser("device", help="record what a scanner answers"), settings)
     _add_trace(commands.add_parser("trace", help="record what is said on the bus, and read it"), settings)
     _add_scan(commands.add_parser("scan", parents=[settings, client, output], help="scan into a PDF"))
     return parser
+
+
+def _add_device(device: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+    commands = device.add_subparsers(dest="action", required=True, metavar="ACTION")
+    record = commands.add_parser("record", parents=[settings], help="describe it, scan, and write what it answered")
+    record.add_argument("device", metavar="DEVICE", help="its id, such as sane:test:0")
+    record.add_argument("file", type=Path, metavar="STORY.jsonl", help="no page is in it")
+    record.add_argument("--force", action="store_true", help="replace the file if it exists")
+    _add_settings(record)
 
 
 def _add_trace(trace: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
@@ -127,6 +143,11 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     scan.add_argument("-o", "--output", required=True, metavar="FILE", help="the PDF to write")
     scan.add_argument("--force", action="store_true", help="replace the file if it exists")
     scan.add_argument("--device", default="", metavar="ID", help="which scanner, where there is more than one")
+    _add_settings(scan)
+    scan.add_argument("--compression", choices=["jpeg", "lossless"], default="jpeg")
+
+
+def _add_settings(scan: argparse.ArgumentParser) -> None:
     scan.add_argument("--source", choices=["flatbed", "feeder", "duplex"])
     scan.add_argument("--color", choices=["color", "gray", "mono"])
     scan.add_argument("--resolution-dpi", type=int, metavar="N")
@@ -135,7 +156,6 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     scan.add_argument("--contrast", type=int, metavar="PERCENT", help="-100 to 100")
     scan.add_argument("--pages", type=int, metavar="N", help="stop after so many pages")
     scan.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="one of the device's own")
-    scan.add_argument("--compression", choices=["jpeg", "lossless"], default="jpeg")
 
 
 if __name__ == "__main__":

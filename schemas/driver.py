@@ -5,6 +5,7 @@ from typing import ClassVar, Never
 from msgspec import Struct
 
 from schemas.device import Capabilities, Settings
+from schemas.errors import Failure
 from schemas.message import Message, Request
 from schemas.page import Image
 
@@ -64,5 +65,28 @@ class Acquire(Request[Acquired, Arrived | Reading], tag="driver.acquire"):
     """Scan; sent to `driver/<family>:<address>`."""
 
     timeout_s: ClassVar[float] = 86400.0
+
+    settings: Settings
+
+
+class RecordedLine(Message, tag="driver.recorded_line"):
+    """What the device answered to one call, as JSON."""
+
+    text: str
+
+
+class Recorded(Message, tag="driver.recorded"):
+    """The recording is whole."""
+
+    pages: int
+    """How many the device gave; none was kept."""
+    fault: Failure | None = None
+    """How the scan failed, if it did."""
+
+
+class Record(Request[Recorded, RecordedLine], tag="driver.record"):
+    """Describe the device and scan, and tell what it answered; sent to `driver/<family>:<address>`."""
+
+    timeout_s: ClassVar[float] = 3600.0
 
     settings: Settings

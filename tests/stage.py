@@ -88,6 +88,13 @@ class StageDriver:
         self.stage.called("open")
         return StageDevice(self.stage)
 
+    def record(self, address: str, settings: Settings, sink: Sink, write: Callable[[str], object]) -> None:
+        self.stage.called("record")
+        for number in range(3):
+            write(f"line {number}")
+        self.stage.acquire(settings, sink)
+        write("the last line")
+
 
 class StageDevice:
     def __init__(self, stage: Stage) -> None:

@@ -8,12 +8,24 @@ from importlib.metadata import entry_points
 from time import monotonic
 from typing import ClassVar, TypeVar
 
-from actors.device.driver import Driver, OpenDevice
-from actors.device.sink import StoreSink
+from actors.device.driver import Driver, OpenDevice, Recordable
+from actors.device.sink import NoSink, StoreSink
 from bus import Actor, Context, on
 from schemas.config import Config
-from schemas.driver import Acquire, Acquired, Arrived, Find, Found, Inspect, Inspected, Reading
-from schemas.errors import Unavailable
+from schemas.driver import (
+    Acquire,
+    Acquired,
+    Arrived,
+    Find,
+    Found,
+    Inspect,
+    Inspected,
+    Reading,
+    Record,
+    Recorded,
+    RecordedLine,
+)
+from schemas.errors import DeviceError, Unavailable, Unsupported
 from schemas.page import Image
 
 ResultT = TypeVar("ResultT")
@@ -79,6 +91,30 @@ class DriverHost(Actor):
         await self._run(scan, sink)
         return Acquired()
 
+    @on(Record)
+    async def record(self, msg: Record, ctx: Context) -> Recorded:
+        """Scan for the sake of what the device answers."""
+        loop = asyncio.get_running_loop()
+        sink = NoSink()
+
+        def write(text: str) -> None:
+            loop.call_soon_threadsafe(ctx.part, RecordedLine(text=text))
+
+        def scan() -> Recorded:
+            driver = self._load()
+            if not isinstance(driver, Recordable):
+                raise Unsupported(f"Scanners of the driver {self._family!r} cannot be recorded.")
+            kept, self._device = self._device, None
+            if kept is not None:
+                kept.close()
+            try:
+                driver.record(self._address, msg.settings, sink, write)
+            except DeviceError as error:
+                return Recorded(pages=sink.pages, fault=error.failure())
+            return Recorded(pages=sink.pages)
+
+        return await self._run(scan, sink)
+
     def _load(self) -> Driver:
         if self._driver is None:
             found = entry_points(group="scanbus.drivers", name=self._family)
@@ -95,7 +131,7 @@ class DriverHost(Actor):
             self._device = self._load().open(self._address)
         return self._device
 
-    async def _run(self, work: Callable[[], ResultT], sink: StoreSink | None = None) -> ResultT:
+    async def _run(self, work: Callable[[], ResultT], sink: StoreSink | NoSink | None = None) -> ResultT:
         """Do the driver's work in its thread, and watch that it comes back."""
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         began = monotonic()

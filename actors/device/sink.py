@@ -118,6 +118,37 @@ class StoreSink:
                     self._failed = error
 
 
+class NoSink:
+    """A sink that keeps nothing: for those who want to know only how a device answers."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self.pages = 0
+        self.last_sign = monotonic()
+        """When the driver last did something."""
+
+    def stop(self) -> None:
+        """Make the driver's next call raise Canceled."""
+        self._stop.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep. Raises Canceled at once when the scan shall stop."""
+        self.last_sign = monotonic() + seconds
+        if self._stop.wait(seconds):
+            raise Canceled()
+
+    @contextmanager
+    def image(self, header: Header) -> Iterator["NoSink"]:
+        """Begin an image."""
+        self.wait(0)
+        yield self
+        self.pages += 1
+
+    def write(self, data: Buffer) -> None:
+        """Forget the bytes."""
+        self.wait(0)
+
+
 class _Counted:
     """One image on its way to the store; its bytes are counted against what the header announced."""
 

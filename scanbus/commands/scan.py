@@ -50,7 +50,7 @@ def scan(client: Client, arguments: Namespace) -> None:
         raise Invalid(f"{target} exists already: choose another name, or add --force to replace it.")
     if not os.access(target.parent, os.W_OK):
         raise Invalid(f"{target.parent} cannot be written: choose another folder.")
-    settings = _settings(arguments)
+    settings = settings_of(arguments)
     display = Display()
     began_s = monotonic()
     pages = 0
@@ -81,7 +81,8 @@ def _only(devices: list[Device]) -> str:
     return devices[0]["device_id"]
 
 
-def _settings(arguments: Namespace) -> dict[str, Any]:
+def settings_of(arguments: Namespace) -> dict[str, Any]:
+    """How to scan, by the names of `Settings`. Raises Invalid."""
     names = ("source", "color", "resolution_dpi", "page_size", "brightness", "contrast", "pages")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     options: dict[str, Any] = {}

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
-import socket
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -14,22 +12,17 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from bus.actor import Actor
 from bus.blobs import NAME, BlobStore
 from bus.codec import from_json
-from bus.context import Context
-from bus.endpoints import default_endpoint, state_folder
-from bus.port import ZmqPort
-from bus.runtime import Runtime
+from bus.endpoints import state_folder
 from bus.trace import read
-from scanbus.client import NOT_RUNNING, ScannerError
+from scanbus.commands.asking import asked
 from scanbus.commands.letters import count, shown
 from schemas.bus import Record, Recorded, SaveRing
 from schemas.config import Config
 from schemas.errors import Conflict, NotFound
 from schemas.message import Request
 
-CONNECT_S = 5.0
 LOOK_S = 0.05
 
 
@@ -51,54 +44,16 @@ def trace(config: Config, arguments: Namespace) -> None:
     print(f"{arguments.file}: {count(told.letters, 'letter')}{copier.result() if copier else ''}", file=sys.stderr)
 
 
-class Asker(Actor):
-    """Asks, and serves nothing: its heartbeat tells the broker when nobody waits for the answer any more."""
-
-    service = "trace"
-    ctx: Context
-
-    async def start(self, ctx: Context) -> None:
-        """Keep the way to ask."""
-        self.ctx = ctx
-
-
 async def _ask(config: Config, message: Request[Recorded, Any], copier: "Copier | None" = None) -> Recorded:
     """The broker's answer; interrupted, it is asked to end what it does."""
-    endpoint = default_endpoint(config)
-    if not _may_run(endpoint):
-        raise _absent(endpoint)
-    asker = Asker(config)
-    port = ZmqPort(config, endpoint, f"{asker.service}@{socket.gethostname()}")
-    runtime = Runtime(port, asker, store=BlobStore(state_folder(config)))
-    running = asyncio.create_task(runtime.run())
-    ready = asyncio.create_task(runtime.ready())
-    await asyncio.wait({running, ready}, timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)
-    ready.cancel()
-    if running.done():
-        running.result()
-    if not ready.done():
-        running.cancel()
-        raise _absent(endpoint)
-    copying = asyncio.create_task(copier.run()) if copier else None
-    try:
-        async with asker.ctx.stream(message, instance="trace") as stream:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stream.cancel)
+    async with asked(config, message, "trace") as stream:
+        copying = asyncio.create_task(copier.run()) if copier else None
+        try:
             return await stream.reply()
-    finally:
-        if copier and copying:
-            copier.ending.set()
-            await copying
-        runtime.drain()
-        await running
-
-
-def _may_run(endpoint: str) -> bool:
-    return not endpoint.startswith("ipc://") or Path(endpoint.removeprefix("ipc://")).exists()
-
-
-def _absent(endpoint: str) -> ScannerError:
-    return ScannerError(NOT_RUNNING, f"Scanbus does not run at {endpoint}; start it with: scanbus run")
+        finally:
+            if copier and copying:
+                copier.ending.set()
+                await copying
 
 
 class Copier:

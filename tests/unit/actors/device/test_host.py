@@ -10,7 +10,7 @@ from actors.device import host
 from bus import Context
 from schemas.config import Config
 from schemas.device import Settings
-from schemas.driver import Acquire, Arrived, Find, Inspect, Reading
+from schemas.driver import Acquire, Arrived, Find, Inspect, Reading, Record
 from schemas.errors import (
     CODES,
     Canceled,
@@ -20,6 +20,7 @@ from schemas.errors import (
     ScanbusError,
     StorageFailed,
     Unavailable,
+    Unsupported,
 )
 from tests.disks import read_only
 from tests.house import WAIT_S, House, in_house, virtual_config
@@ -224,3 +225,57 @@ async def test_a_store_that_cannot_be_written_ends_the_scan_with_that_reason(her
     assert images == 0
     assert isinstance(error, StorageFailed)
     assert len(await acquired(ctx)) == 1
+
+
+def kept(config: Config) -> list[Path]:
+    """All files of pages."""
+    return [path for path in Path(config.state_folder, "pages").rglob("*") if path.is_file()]
+
+
+LINES = ["line 0", "line 1", "line 2"]
+
+
+@in_house
+async def test_a_recording_comes_line_by_line_and_keeps_no_page(here: House, stage: Stage) -> None:
+    ctx = here.session()
+    stage.acquire = feed(2)
+    await ctx.call(Inspect(), instance=DEVICE)
+    async with ctx.stream(Record(settings=Settings()), instance=DEVICE) as stream:
+        lines = [part.text async for part in stream]
+        recorded = await stream.reply()
+    assert lines == [*LINES, "the last line"]
+    assert (recorded.pages, recorded.fault) == (2, None)
+    assert not kept(here.config)
+    # Many scanners can be opened once only.
+    assert stage.calls == ["open", "capabilities", "close", "record"]
+
+
+@in_house
+async def test_a_device_that_fails_is_recorded_too(here: House, stage: Stage) -> None:
+    stage.acquire = feed(1, PaperJam())
+    async with here.session().stream(Record(settings=Settings()), instance=DEVICE) as stream:
+        assert [part.text async for part in stream] == LINES
+        recorded = await stream.reply()
+    assert recorded.pages == 1
+    assert recorded.fault is not None
+    assert recorded.fault.code == "paper_jam"
+
+
+@in_house
+async def test_a_recording_can_be_stopped(here: House, stage: Stage) -> None:
+    ctx = here.session()
+    stage.acquire = feed_until_stopped
+    async with ctx.stream(Record(settings=Settings()), instance=DEVICE) as stream:
+        async for part in stream:
+            if part.text == LINES[-1]:
+                stream.cancel()
+        with pytest.raises(Canceled):
+            await stream.reply()
+    stage.acquire = feed(1)
+    assert len(await acquired(ctx)) == 1
+
+
+@in_house
+async def test_a_driver_that_cannot_be_recorded_says_so(here: House) -> None:
+    with pytest.raises(Unsupported, match="'virtual' cannot be recorded"):
+        await here.session().call(Record(settings=Settings()), instance="virtual:sample")

@@ -2,6 +2,8 @@
 
 import base64
 import faulthandler
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -229,3 +231,21 @@ def test_a_device_that_was_recorded_is_as_it_was(recorded: Callable[..., Path]) 
     device = SaneDriver(DeviceConfig()).open(ADDRESS)
     assert device.capabilities() == before
     device.close()
+
+
+def test_a_recording_is_played_where_there_is_no_sane() -> None:
+    program = f"""
+import sys
+sys.modules["_sane"] = None
+from msgspec import convert
+from actors.device.check import MemorySink
+from actors.device.virtual import VirtualDriver
+from schemas.config import DeviceConfig, VirtualConfig
+from schemas.device import Settings
+device = VirtualDriver(DeviceConfig(virtual=(VirtualConfig(name="it", recording="feeder"),))).open("it")
+sink = MemorySink()
+device.acquire(convert({msgspec.to_builtins(STORIES["feeder"].settings)!r}, Settings), sink)
+print(len(sink.images))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert ended.stdout == "10\n", ended.stderr
