@@ -1,4 +1,4 @@
-.PHONY: run demo test check bench types setup packages clean
+.PHONY: run demo test check bench types traces setup packages clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,6 +24,9 @@ bench: setup ## Speed and memory, as ratios against a peer in the same run
 
 types: setup ## What a page can say, as JSON Schema and TypeScript
 	$(BIN)/python -m scripts.make_types
+
+traces: setup ## Record each story anew that does not play as it was; review the difference
+	$(BIN)/python -m tests.replay.record
 
 setup: packages .venv/installed
 

@@ -6,7 +6,7 @@ names: what counts is where the same one appears again. Times are left out (`ttl
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ ID = re.compile(r'(?:(?<=#)|(?<="broker-))[0-9a-f]{8}(?:\.\d+)?(?![0-9a-f])|(?<!
 _TIMES = {"ttl"}
 _encoder = msgspec.json.Encoder(order="sorted")
 _ABSENT = object()
+_GAP = "\0"
+"""JSON has no such character."""
 
 
 class Difference(Struct, frozen=True):
@@ -44,18 +46,26 @@ class Difference(Struct, frozen=True):
 
 
 class _Letter:
-    """A letter as its text between ids, and the ids."""
+    """A letter as its text, with `_GAP` for every id, and the ids; those that are known stay in the text."""
 
-    def __init__(self, letter: Envelope) -> None:
+    def __init__(self, letter: Envelope, known: Collection[str]) -> None:
+        self.ids: list[str] = []
+
+        def gap(found: re.Match[str]) -> str:
+            if found[0] in known:
+                return found[0]
+            self.ids.append(found[0])
+            return _GAP
+
+        body = msgspec.msgpack.decode(letter.body)
+        self.said = (letter.kind, body.get("type", "") if isinstance(body, dict) else "")
         fields = {name: getattr(letter, name) for name in Envelope.__struct_fields__ if name not in _TIMES}
-        text = _encoder.encode({**fields, "body": msgspec.msgpack.decode(letter.body)}).decode()
-        self.text = tuple(ID.split(text))
-        self.ids = ID.findall(text)
+        self.text = ID.sub(gap, _encoder.encode({**fields, "body": body}).decode())
 
     def show(self, name: Callable[[str], str]) -> dict[str, Any]:
-        ids = [*map(name, self.ids), ""]
-        shown = "".join(text + each for text, each in zip(self.text, ids, strict=True))
-        return msgspec.json.decode(shown, type=dict[str, Any])
+        """Its fields, ids by other names."""
+        pieces = zip(self.text.split(_GAP), [*map(name, self.ids), ""], strict=True)
+        return msgspec.json.decode("".join(piece for pair in pieces for piece in pair), type=dict[str, Any])
 
 
 class _Cause:
@@ -91,9 +101,14 @@ class _Names:
                 self.there[a], self.back[b] = b, a
 
 
-def compare(recorded: Iterable[Envelope], replayed: Iterable[Envelope]) -> list[Difference]:
-    """All letters that were added, are missing, changed or moved within their cause; empty where all is as it was."""
-    old, new = _causes(recorded, 0), _causes(replayed, 1)
+def compare(
+    recorded: Iterable[Envelope], replayed: Iterable[Envelope], known: Collection[str] = ()
+) -> list[Difference]:
+    """All letters that were added, are missing, changed or moved within their cause; empty where all is as it was.
+
+    `known` are ids that mean the same in both lists.
+    """
+    old, new = _causes(recorded, 0, known), _causes(replayed, 1, known)
     _find_kin([*old, *new])
     names = _Names()
     pairs: list[tuple[_Cause, _Cause]] = []
@@ -128,13 +143,13 @@ def compare(recorded: Iterable[Envelope], replayed: Iterable[Envelope]) -> list[
     return differences
 
 
-def _causes(letters: Iterable[Envelope], side: int) -> list[_Cause]:
+def _causes(letters: Iterable[Envelope], side: int, known: Collection[str]) -> list[_Cause]:
     causes: dict[str, _Cause] = {}
     of: dict[str, str] = {}
     for letter in letters:
         # The broker's own letters name only what they answer.
         key = of[letter.id] = letter.trace or of.get(letter.re, letter.re) or letter.id
-        causes.setdefault(key, _Cause(key, side)).letters.append(_Letter(letter))
+        causes.setdefault(key, _Cause(key, side)).letters.append(_Letter(letter, known))
     for cause in causes.values():
         cause.close()
     return list(causes.values())
@@ -175,18 +190,15 @@ def _differ(a: _Cause, b: _Cause, names: _Names, numbers: dict[str, int]) -> Ite
         if how != "equal":
             gone += range(i, j)
             come += range(k, m)
-    for at in list(gone):
-        moved = [each for each in come if b.letters[each].text == a.letters[at].text and new[each] != old[at]]
-        moved = moved or [each for each in come if b.letters[each].text == a.letters[at].text]
-        if moved:
-            gone.remove(at)
-            come.remove(moved[0])
-            what: Literal["changed", "moved"] = (
-                "moved" if len(a.letters) == len(b.letters) and at != moved[0] else "changed"
-            )
-            yield Difference(what, a.key, old[at], new[moved[0]])
-    while gone and come:
-        yield Difference("changed", a.key, old[gone.pop(0)], new[come.pop(0)])
+    alike: Callable[[_Letter, _Letter], bool]
+    for alike in (lambda one, other: one.text == other.text, lambda one, other: one.said == other.said):
+        for at in list(gone):
+            to = next((each for each in come if alike(a.letters[at], b.letters[each])), -1)
+            if to >= 0:
+                gone.remove(at)
+                come.remove(to)
+                moved = old[at] in new or (a.letters[at].text == b.letters[to].text and at != to)
+                yield Difference("moved" if moved else "changed", a.key, old[at], new[to])
     for at in gone:
         yield Difference("missing", a.key, old[at], None)
     for at in come:

@@ -142,6 +142,29 @@ def test_two_letters_that_changed_places_within_their_cause_are_reported(made: C
     assert compare(before, again(made, rng)) != []
 
 
+def about(number: int, page: str) -> Envelope:
+    """The only letter of its cause."""
+    body = Raw(msgpack.encode({"type": "x.said", "page_id": page}))
+    return Envelope(id=f"{PORTS[0]}.{number}", kind=Kind.EVENT, trace=f"caller#0000000d.{number}", body=body)
+
+
+def test_causes_that_are_alike_are_told_apart_by_where_else_their_ids_appear() -> None:
+    before = [about(1, NAMES[0]), about(2, NAMES[1]), about(3, NAMES[0])]
+    later = [about(1, NAMES[1]), about(2, NAMES[0]), about(3, NAMES[0])]
+    assert compare(before, renamed(later)) == []
+    assert compare(before, renamed([about(1, NAMES[0]), about(2, NAMES[1]), about(3, NAMES[2])])) != []
+
+
+def test_ids_that_are_known_must_stay_the_same() -> None:
+    before, later = [about(1, NAMES[0]), about(2, NAMES[1])], [about(1, NAMES[1]), about(2, NAMES[0])]
+    assert compare(before, later) == []
+    known = {*NAMES, "0000000d.1", "0000000d.2"}
+    assert [str(each).splitlines()[1] for each in compare(before, later, known)] == [
+        f'    body.page_id: "{NAMES[0]}" -> "{NAMES[1]}"',
+        f'    body.page_id: "{NAMES[1]}" -> "{NAMES[0]}"',
+    ]
+
+
 def test_what_differs_can_be_read() -> None:
     letter = Envelope(
         id=f"{PORTS[0]}.1", kind=Kind.REPLY, trace="caller#0000000d.1", body=Raw(msgpack.encode({"type": "x", "n": 1}))
