@@ -21,7 +21,7 @@ Value = bool | int | float | str | list[tuple[Number, int]]
 """An option's value; a list of numbers is written as runs: the number, and how often it stands there."""
 InfoName = Literal["inexact", "reload_options", "reload_params"]
 Size = Annotated[int, Meta(ge=0, le=1 << 31)]
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=1 << 31)]
 
 
 class Head(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -29,6 +29,7 @@ from actors.device.sane_status import Status, error_of
 from schemas.errors import DriverFailed, Unsupported
 
 _PATTERN = bytes(range(256))
+_FRAME_LIMIT_BYTES = 1 << 32
 
 
 class Refusal(Struct, frozen=True):
@@ -88,7 +89,7 @@ class Player:
         value = self._values.get(option.name)
         if isinstance(value, Refusal):
             raise error_from(value.status)
-        return bytes(size) if value is None else bytes(_encoded(option, value))
+        return bytes(max(size, 4)) if value is None else bytes(_encoded(option, value))
 
     def set_value(self, index: int, raw: bytearray) -> SetInfo:
         """Set an option."""
@@ -117,6 +118,8 @@ class Player:
         self._shot = self._left.pop(0)
         self._sizes = [run for line in self._shot.reads for run in line.sizes]
         self._offset = 0
+        if sum(size * count for size, count in self._sizes) > _FRAME_LIMIT_BYTES:
+            raise DriverFailed("The recording is damaged: no image is that large. Record it again.")
         if self._shot.start.status:
             raise error_from(self._shot.start.status)
 
@@ -212,11 +215,13 @@ def _story(lines: list[Line]) -> tuple[list[Step], list[State]]:
     steps: list[Step] = []
     states: list[State] = []
     values: dict[str, Value | Refusal] = {}
+    rows: dict[int, Descriptor] = {}
     for line in lines:
-        # What is read for the first time was so from the beginning, as far as anybody knows.
+        # What is told for the first time was so from the beginning, as far as anybody knows.
         if isinstance(line, GetLine) and line.value is not None:
             values.setdefault(line.option, line.value)
-    rows: dict[int, Descriptor] = {}
+        elif isinstance(line, OptionLine):
+            rows.setdefault(line.index, line.row)
     take: Take | None = None
 
     def begin(step: Step) -> None:

@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from actors.device.driver import Header, Sink, Writer
 from schemas.errors import DriverFailed
@@ -25,7 +25,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     height_px: int
     """-1 where only the end tells."""
     depth_bits: int
-    line_bytes: int
+    line_bytes: Annotated[int, Meta(ge=0, le=1 << 26)]
     """At least what the pixels need; the rest is padding."""
 
 
