@@ -66,18 +66,21 @@ class Tracer(Actor):
     async def save_ring(self, msg: SaveRing, ctx: Context) -> Recorded:
         """Write what was said in the last minute. Raises what `Recorder` raises."""
         private = {} if msg.private else self._private
-        return Recorded(letters=await ctx.offload(self._save, Path(msg.path), private))
+        return Recorded(letters=await ctx.offload(self._save, self._ring.letters(), Path(msg.path), private))
 
     def dump(self, folder: Path) -> str:
-        """Save the last minute as `crash-<time>.jsonl` and delete the oldest such; gives the path, or nothing if
-        nothing was said. Raises what `Recorder` raises."""
-        if not self._ring.letters():
+        """Save the last minute as `crash-<time>.jsonl`, delete the oldest such; gives the path.
+
+        Empty where nothing was said. Raises what `Recorder` raises, and OSError.
+        """
+        letters = self._ring.letters()
+        if not letters:
             return ""
         path = folder / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.jsonl"
-        self._save(path, self._private)
+        self._save(letters, path, self._private)
         for old in sorted(folder.glob("crash-*.jsonl"))[:-CRASHES]:
             old.unlink(missing_ok=True)
         return str(path)
 
-    def _save(self, path: Path, private: Private) -> int:
-        return save(self._ring.letters(), path, version=self._version, broker=self._broker.name, private=private)
+    def _save(self, letters: list[tuple[float, bytes]], path: Path, private: Private) -> int:
+        return save(letters, path, version=self._version, broker=self._broker.name, private=private)

@@ -123,7 +123,7 @@ async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> N
         await _run(runtimes, obey(), say, repeat=True)
     except BaseException:
         # The exception itself matters more than that this cannot be saved.
-        with contextlib.suppress(ScanbusError):
+        with contextlib.suppress(ScanbusError, OSError):
             say(Said(trace=tracer.dump(state)))
         raise
     finally:
