@@ -147,8 +147,9 @@ def test_the_last_minute_can_be_saved_afterwards_with_private_texts_left_out(
     play: Callable[[Story], None], tmp_path: Path
 ) -> None:
     async def story(here: Bus, echo: Echo, asker: Asker) -> None:
-        await add_tracer(here)
+        tracer = await add_tracer(here)
         await asker.ctx.call(Say(text="canary"))
+        assert texts(Path(tracer.dump(tmp_path))) == [HIDDEN]
         for name, private in (("hidden.jsonl", False), ("shown.jsonl", True)):
             path = tmp_path / name
             saved = await asker.ctx.call(SaveRing(path=str(path), private=private), instance="trace")
