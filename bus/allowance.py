@@ -7,6 +7,9 @@ BYTES_PER_S = 4 << 20
 LETTER_BYTES = 2 << 10
 """What a letter counts beside its length: 8192 of the shortest at once, 2048 a second for long."""
 
+MALFORMED_BYTES = 64 << 10
+"""What a letter that cannot be read counts at least, because each is answered and logged: 255 of them at once."""
+
 
 class Allowance:
     """Counts what peers send; time in seconds of any clock is passed in."""

@@ -12,7 +12,7 @@ import structlog
 import zmq
 
 from bus import endpoints
-from bus.allowance import Allowance
+from bus.allowance import MALFORMED_BYTES, Allowance
 from bus.codec import LETTER_LIMIT_BYTES, decode, encode
 from bus.port import MemoryPort, process_of
 from bus.pump import Pump
@@ -119,7 +119,7 @@ class Broker:
         except ScanbusError as error:
             log.warning("letter refused", peer=peer, code=error.code)
             self._do([self._router.refuse(peer, error)])
-            self._unasked(peer, len(data))
+            self._unasked(peer, max(len(data), MALFORMED_BYTES))
             return
         if peer not in self._local:
             self._outside.add(peer)

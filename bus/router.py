@@ -178,7 +178,7 @@ class Router:
         for name, service in self._services.items():
             if 0 <= service.wanted_at <= now - self._start_timeout_s and service.queue:
                 service.wanted_at = -1.0
-                actions += self._fail_queue(service, Unavailable(f"The service {name!r} did not start in time."))
+                actions += self._fail_queue(service, Unavailable(late_start(name)))
         return actions
 
     def gave_up(self, name: str, reason: str) -> list[Action]:
@@ -217,11 +217,17 @@ class Router:
         service = self._service(letter.to)
         if service.failed and not self._serving(letter.to):
             return [self.refuse(peer, Unavailable(not_running(letter.to, service.failed)), letter.id)]
-        if len(service.queue) >= self._queue_letters:
-            return [self.refuse(peer, Busy(f"{len(service.queue)} requests wait for {letter.to!r}."), letter.id)]
+        waiting = len(service.queue)
+        # The last quarter is for those who have asked for little: nobody can fill it alone.
+        own = self._queue_letters - self._queue_letters // 4
+        if waiting >= self._queue_letters or (waiting >= own and self._waiting(service, peer) >= own):
+            return [self.refuse(peer, Busy(f"{waiting} requests wait for {letter.to!r}."), letter.id)]
         self._jobs[letter.id] = Job(letter, peer, now + letter.ttl)
         service.queue.append(letter.id)
         return self._dispatch(letter.to, now)
+
+    def _waiting(self, service: Service, peer: str) -> int:
+        return sum(self._jobs[key].asker == peer for key in service.queue)
 
     def _dispatch(self, name: str, now: float) -> list[Action]:
         service = self._services.get(name)
@@ -372,6 +378,11 @@ class Router:
         if body is None:
             return Envelope(id=key, kind=kind, to=to, sender="bus", re=re)
         return Envelope(id=key, kind=kind, to=to, sender="bus", re=re, body=encode_body(body))
+
+
+def late_start(name: str) -> str:
+    """What a person reads when a service takes too long to start."""
+    return f"The service {name!r} did not start in time. Try again; `scanbus status` tells if and why it was given up."
 
 
 def not_running(name: str, reason: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from bus import memory
 from bus.actor import Actor, answers
 from bus.blobs import BlobStore
 from bus.codec import BodyDecoder, encode_body
@@ -208,6 +209,7 @@ class Runtime:
             ctx.log.info("request failed", code=error.code, reason=error.text)
             return error.failure()
         except MemoryError:
+            memory.open_reserve()
             ctx.log.exception("out of memory")
             # What leaked stays: only a new process has it back.
             self._fail(Internal("It ran out of memory (`memory_limit_mb` is its limit)."))
@@ -247,6 +249,7 @@ class Runtime:
             idle = not self._working and self.world.now() - self._last_work >= self._idle_s
             if self._idle_s and idle and self._registered.is_set():
                 self.drain()
+                return
 
     async def _register(self, services: list[str], root: Context) -> None:
         working, asked = list(self._working.values()), list(self._open)

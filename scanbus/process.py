@@ -59,6 +59,7 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
     setup = parse(await reader.readline(), Setup)
     if os.getppid() != setup.monitor:
         return 1
+    from bus import memory
     from scanbus import logs
 
     logs.configure(setup.config.log, f"{name}/{instance}" if instance else name)
@@ -66,7 +67,7 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
         if name == MAIN:
             await _serve_main(setup, reader, say)
         else:
-            _limit_memory(setup.config.memory_limit_mb)
+            memory.limit(setup.config.memory_limit_mb)
             await join(setup.config, setup.config.processes[name], name, instance, reader=reader, say=say)
     except ScanbusError as error:
         say(Said(failed=error.text))
@@ -76,14 +77,6 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
     return 0
-
-
-def _limit_memory(limit_mb: int) -> None:
-    if sys.platform == "linux":
-        import resource
-
-        # Not the address space: files and libraries that are mapped take none of it.
-        resource.setrlimit(resource.RLIMIT_DATA, (limit_mb << 20, limit_mb << 20))
 
 
 async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> None:

@@ -66,6 +66,8 @@ class Service:
         (folder / "sane" / "dll.conf").write_text("test\n")
         shutil.copy("/etc/sane.d/test.conf", folder / "sane")
         self.log = folder / "log"
+        self.said = self.log
+        """Standard output; where it is the log, both are in one file."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, *words: str) -> list[str]:
@@ -84,15 +86,14 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command("run"), env=self.environment, stdout=log, stderr=subprocess.STDOUT
-            )
+        with self.said.open("wb") as said, self.log.open("ab") as log:
+            errors = subprocess.STDOUT if self.said == self.log else log
+            self.process = subprocess.Popen(self.command("run"), env=self.environment, stdout=said, stderr=errors)
         until(lambda: self.ready() or self.process is None or self.process.poll() is not None, "ready, or ended")
         assert self.ready(), self.log.read_text()
 
     def ready(self) -> bool:
-        return re.search("^Scanbus .* is ready", self.log.read_text(), re.MULTILINE) is not None
+        return re.search("^Scanbus .* is ready", self.said.read_text(), re.MULTILINE) is not None
 
     @property
     def monitor(self) -> int:
@@ -105,7 +106,11 @@ class Service:
         found = {}
         children = Path(f"/proc/{self.monitor}/task/{self.monitor}/children").read_text().split()
         for pid in children:
-            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            except FileNotFoundError:
+                # It has just ended.
+                continue
             if "scanbus.process" in words:
                 name, *instance = words[words.index("scanbus.process") + 1 : -1]
                 found["/".join([name, *instance[1:]])] = int(pid)

@@ -112,6 +112,7 @@ class Bus:
         self.endpoint = endpoint
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self.lost: list[str] = []
+        self.lost_next = asyncio.Event()
         self.store = BlobStore(folder / "state")
         self.running: list[tuple[Runtime, asyncio.Task[None]]] = []
 
@@ -121,8 +122,12 @@ class Bus:
             known={"echo", "asker"},
             startable={"echo"},
             on_wanted=self._wanted.put_nowait,
-            on_lost=lambda process, reason: self.lost.append(process),
+            on_lost=self._note_lost,
         )
+
+    def _note_lost(self, process: str, reason: str) -> None:
+        self.lost.append(process)
+        self.lost_next.set()
 
     async def begin(self) -> None:
         for folder in ("run", "state"):

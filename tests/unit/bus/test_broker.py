@@ -57,7 +57,7 @@ def code_of(letter: Envelope) -> str:
     return failure.code
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc1\xc1", b"\x91" * 5000, b"{}"])
+@pytest.mark.parametrize("data", [b"", b"\xc1\xc1", b"\x91" * 5000, b"{}", b"\x81\xa2id\xa2\xff\xff"])
 def test_a_malformed_letter_is_answered_invalid_and_the_next_one_works(tmp_path: Path, data: bytes) -> None:
     async def story() -> None:
         async with peers(tmp_path, b"odd") as (_, (odd,)):
@@ -129,6 +129,69 @@ def test_a_process_that_has_ended_loses_its_work_at_once(tmp_path: Path) -> None
             assert letter.kind is Kind.CANCEL
             workers[1].say(encode(Envelope(id="w.2", kind=Kind.REPLY, re=letter.re, body=encode_body(Said(text="")))))
             await asyncio.wait(waiting)
+
+    asyncio.run(story())
+
+
+def registration(name: str, *services: str) -> bytes:
+    body = encode_body(Register(services=list(services)))
+    return encode(Envelope(id=f"{name}.1", kind=Kind.REQUEST, to="bus", ttl=1.0, body=body))
+
+
+@pytest.mark.parametrize(
+    ("peer", "service"),
+    [("image#1", "image"), ("driver/sane:a#b#1", "driver/sane:a#b"), ("echo@elsewhere#1", "image"), ("echo#1", "echo")],
+)
+def test_a_worker_may_serve_what_its_process_is_for_and_who_joins_whatever_main_does_not(
+    tmp_path: Path, peer: str, service: str
+) -> None:
+    async def story() -> None:
+        async with peers(tmp_path, peer.encode()) as (_, (worker,)):
+            worker.say(registration("w", service))
+            answer = BodyDecoder((Registered, Failure)).decode((await worker.heard.get()).body)
+            assert isinstance(answer, Registered)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("peer", "service"),
+    [
+        ("image#1", "pdf"),
+        ("image#1", "device"),
+        ("main#1", "device"),
+        ("device@elsewhere#1", "device"),
+        ("driver/sane:a#1", "driver/sane:b"),
+    ],
+)
+def test_a_worker_that_registers_what_belongs_to_others_is_denied(tmp_path: Path, peer: str, service: str) -> None:
+    async def story() -> None:
+        async with peers(tmp_path, peer.encode()) as (_, (worker,)):
+            worker.say(registration("w", service))
+            assert code_of(await worker.heard.get()) == "denied"
+
+    asyncio.run(story())
+
+
+def test_a_peer_that_floods_is_reported_once_and_not_heard_again_until_its_process_has_ended(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with peers(tmp_path, b"chatty#1") as (here, (chatty,)):
+            for _ in range(1000):
+                chatty.say(b"\xff")
+            await here.lost_next.wait()
+            chatty.say(registration("chatty", "echo"))
+            asker = Asker(here.config)
+            await here.add(asker)
+            await here.add(Echo(here.config))
+            assert await asker.ctx.call(Say(text="fine")) == Said(text="fine")
+            heard = [chatty.heard.get_nowait() for _ in range(chatty.heard.qsize())]
+            assert len(heard) < 300
+            assert {code_of(letter) for letter in heard} == {"invalid"}
+            assert here.lost == ["chatty"]
+            here.broker.gone("chatty")
+            chatty.say(registration("chatty", "echo"))
+            answer = BodyDecoder((Registered, Failure)).decode((await chatty.heard.get()).body)
+            assert isinstance(answer, Registered)
 
     asyncio.run(story())
 

@@ -182,6 +182,16 @@ def test_a_silent_worker_is_reported_and_its_work_lost(router: Router) -> None:
     assert refusal(actions) == "lost"
 
 
+def test_nobody_fills_a_queue_alone() -> None:
+    router = Router("broker", known=lambda to: True, startable=lambda to: False, queue_letters=8)
+    for number in range(6):
+        assert router.receive("greedy", request(f"greedy.{number}"), 0.0) == []
+    assert refusal(router.receive("greedy", request("greedy.7"), 0.0)) == "busy"
+    assert router.receive("modest", request("modest.1"), 0.0) == []
+    assert router.receive("modest", request("modest.2"), 0.0) == []
+    assert refusal(router.receive("modest", request("modest.3"), 0.0)) == "busy"
+
+
 def test_any_letter_is_a_sign_of_life(router: Router) -> None:
     register(router, "w1", "ocr")
     router.receive("w1", Envelope(id="w1.1", kind=Kind.EVENT, to="ocr.done"), 2.0)

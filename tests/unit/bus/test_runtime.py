@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.codec import LETTER_LIMIT_BYTES
+from bus.codec import LETTER_LIMIT_BYTES, BodyDecoder
+from schemas.bus import Register
+from schemas.envelope import Envelope, Kind
 from schemas.errors import Canceled, DeadlineExceeded, Internal, Invalid, NotFound, PaperJam, TooLarge
 from schemas.message import Request
 from tests.unit.bus.conftest import Story
@@ -178,6 +180,29 @@ def test_an_idle_actor_leaves_by_itself_and_is_wanted_again_when_asked(play: Pla
         assert await bus.wanted_next() == "echo"
         await bus.add(Echo(bus.config))
         assert await call == Said(text="x")
+
+    play(story)
+
+
+def test_an_idle_actor_that_leaves_does_not_register_again(play: Play) -> None:
+    async def story(bus: Bus, echo: Echo, asker: Asker) -> None:
+        told: list[list[str]] = []
+
+        def watch(now: float, letter: Envelope, data: bytes) -> None:
+            if letter.kind is Kind.REQUEST and letter.sender.startswith("echo#"):
+                message = BodyDecoder((Register,)).decode(letter.body)
+                assert isinstance(message, Register)
+                told.append(message.services)
+
+        runtime, task = bus.running.pop(0)
+        runtime.drain()
+        await task
+        bus.broker.watchers.append(watch)
+        await bus.add(Echo(bus.config), idle_s=0.1)
+        _, task = bus.running.pop()
+        await task
+        assert told[0] == ["echo"]
+        assert told[-1] == []
 
     play(story)
 
