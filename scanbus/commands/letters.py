@@ -30,8 +30,8 @@ class Reading:
             body = self.body(letter)
             if body.get("type") == "bus.register" and body.get("services"):
                 self._services[letter.sender] = str(body["services"][0])
-            elif letter.kind in (Kind.PART, Kind.REPLY) and letter.re in self.requests and letter.sender != "bus":
-                self._services.setdefault(letter.sender, self.requests[letter.re].letter.to)
+            elif letter.sender != "bus" and letter.kind in (Kind.PART, Kind.REPLY, Kind.EVENT):
+                self._services.setdefault(letter.sender, self._answering(letter))
 
     def depth(self, letter: Envelope) -> int:
         """How many causes it has."""
@@ -47,6 +47,14 @@ class Reading:
         if letter.kind is Kind.CANCEL and letter.re in self.requests:
             return self.tag(self.requests[letter.re].letter)
         return str(self.body(letter).get("type", "?"))
+
+    def _answering(self, letter: Envelope) -> str:
+        """The service that a part, a reply or an event comes from, in a trace that does not show it register."""
+        if letter.re in self.requests:
+            return self.requests[letter.re].letter.to
+        process = letter.sender.partition("#")[0]
+        service = self.tag(letter).partition(".")[0]
+        return process if process.startswith(service) or service in ("bus", "?") else service
 
     def sender(self, letter: Envelope) -> str:
         """The service that wrote it, where the trace tells, else its process."""

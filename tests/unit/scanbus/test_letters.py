@@ -13,7 +13,7 @@ LETTERS = """
 {"id":"g#1.1","kind":"request","to":"device","sender":"main#1","trace":"g#1.1","session":"s1","ttl":1,"body":{"type":"device.scan","device_id":"virtual:a"}}
 {"id":"d#1.1","kind":"request","to":"driver/virtual:feeder","sender":"main#2","re":"g#1.1","trace":"g#1.1","ttl":1,"body":{"type":"driver.acquire"}}
 {"id":"v#1.1","kind":"part","to":"main#2","sender":"driver#3","re":"d#1.1","trace":"g#1.1","body":{"type":"driver.reading","fraction":0.5}}
-{"id":"d#1.2","kind":"event","to":"buffer.changed","sender":"main#2","trace":"g#1.1","body":{"type":"buffer.changed"}}
+{"id":"d#1.2","kind":"event","to":"device.changed","sender":"main#2","trace":"g#1.1","body":{"type":"device.changed"}}
 {"id":"g#1.2","kind":"cancel","sender":"main#1","re":"g#1.1"}
 {"id":"broker-1.1","kind":"cancel","sender":"bus","re":"d#1.1"}
 {"id":"d#1.3","kind":"reply","to":"main#1","sender":"main#2","re":"g#1.1","body":{"type":"bus.failure","code":"canceled","text":"It-was-canceled."}}
@@ -25,7 +25,7 @@ SHOWN = """
    2    0.000 request gateway        > device         device.scan {"device_id":"virtual:a"}
    3    1.000 request device         > …irtual:feeder   driver.acquire
    4    2.000 part    …irtual:feeder > device             driver.reading {"fraction":0.5}
-   5    3.000 event   device         > all              buffer.changed
+   5    3.000 event   device         > all              device.changed
    6    4.000 cancel  gateway        > device           device.scan
    7    5.000 cancel  bus            > …irtual:feeder     driver.acquire
    8    6.000 reply   device         > gateway          bus.failure {"code":"canceled","text":"It-w…
@@ -78,3 +78,20 @@ def test_in_full_nothing_is_left_out(trace: Trace) -> None:
     assert lines[0].endswith("bus.failure")
     assert '"text":"It-was-canceled."' in lines[1]
     assert '"id":"d#1.3"' in lines[1]
+
+
+def test_a_trace_that_begins_in_the_middle_names_the_services_by_what_they_say() -> None:
+    texts = [
+        '{"id":"1","kind":"part","to":"main#1","sender":"main#2","re":"r1","body":{"type":"device.progress"}}',
+        '{"id":"2","kind":"reply","to":"main#2","sender":"driver/virtual:a#3","re":"r2","body":{"type":"driver.acquired"}}',
+        '{"id":"3","kind":"event","to":"buffer.changed","sender":"main#4","body":{"type":"buffer.changed"}}',
+        '{"id":"4","kind":"reply","to":"main#2","sender":"main#5","re":"r3","body":{"type":"bus.failure"}}',
+    ]
+    lines = [Line(0.0, from_json(text.encode())) for text in texts]
+    routes = [line[21:52].split() for line in show(Trace(header=Header(trace=1), lines=lines))]
+    assert [route[:3] for route in routes] == [
+        ["device", ">", "main"],
+        ["…ver/virtual:a", ">", "device"],
+        ["buffer", ">", "all"],
+        ["main", ">", "device"],
+    ]
