@@ -109,6 +109,7 @@ def compare(
     `known` are ids that mean the same in both lists.
     """
     old, new = _causes(recorded, 0, known), _causes(replayed, 1, known)
+    order = {each.key: at for at, each in enumerate(old)}
     _find_kin([*old, *new])
     names = _Names()
     pairs: list[tuple[_Cause, _Cause]] = []
@@ -135,6 +136,7 @@ def compare(
                 names.bind(a.ids, b.ids)
         old = rest
     numbers: dict[str, int] = {}
+    pairs.sort(key=lambda pair: order[pair[0].key])
     differences = [each for pair in pairs for each in _differ(*pair, names, numbers)]
     for cause in old:
         differences += [_one("missing", cause.key, each, names, numbers) for each in cause.letters]

@@ -49,7 +49,7 @@ def lives(trace: Trace, service: str) -> list[str]:
 
 
 class RecordedStore(BlobStore):
-    """A blob store that has the recorded sessions and blobs, under their recorded names."""
+    """A blob store that has the recorded sessions and blobs, under their recorded names; unrecorded ones are empty."""
 
     def __init__(self, folder: Path, trace: Trace, blobs: Path) -> None:
         super().__init__(folder)
@@ -57,9 +57,10 @@ class RecordedStore(BlobStore):
         for session in dict.fromkeys(letter.session for letter in letters if letter.session):
             self.begin(session)
         for name, (session, blob) in named_blobs(letters).items():
-            if (blobs / name).exists():
-                put = self.put(session, (blobs / name).read_bytes(), blob.media_type, durable=False)
-                (folder / "pages" / session / put.name).rename(folder / "pages" / session / name)
+            # One that was not recorded is there for those who only count it.
+            data = (blobs / name).read_bytes() if (blobs / name).exists() else b""
+            put = self.put(session, data, blob.media_type, durable=False)
+            (folder / "pages" / session / put.name).rename(folder / "pages" / session / name)
 
     def read(self, session: str, name: str) -> bytes:
         """All bytes of a blob, whose name is that of another key. Raises NotFound, StorageFailed."""

@@ -74,6 +74,8 @@ class _Life:
         self._working: set[str] = set()
         self._told: set[str] = set()
         """Ids that others gave to things: the actor must mean the same by them."""
+        self._causes: set[str] = set()
+        """The letters that what the actor was told follows from."""
         self._over = False
 
     async def open(self, topics: Sequence[str], deliver: Deliver) -> None:
@@ -133,7 +135,7 @@ class _Life:
         for line in self._lines:
             letter = line.letter
             if letter.sender == self.name:
-                if tag_in(letter) == REGISTER:
+                if tag_in(letter) == REGISTER or not self._has_cause(letter):
                     continue
                 recorded.append(letter)
                 own.update(ids_in(letter) - self._told)
@@ -151,6 +153,7 @@ class _Life:
                 return recorded
             if self._concerns(letter, now_called):
                 self._told.update(ids_in(letter) - own)
+                self._causes.add(letter.trace or letter.id)
                 await world.advance(line.t)
                 self._take(letter, now_called)
                 await settle()
@@ -187,6 +190,10 @@ class _Life:
 
     def _ended_by(self, letter: Envelope) -> bool:
         return is_lost(letter) and letter.re in self._requests
+
+    def _has_cause(self, letter: Envelope) -> bool:
+        # What was asked before the trace began cannot be asked again.
+        return letter.trace.startswith(f"{self.name}.") or letter.trace in self._causes
 
     def _place(self, letter: Envelope) -> object:
         # What the actor does by itself has causes of its own, which are told apart by what is said to whom.

@@ -69,6 +69,10 @@ def _do(arguments: argparse.Namespace) -> None:
             show.status(_client(arguments, config), arguments, config)
         case "config":
             show.config(settings, arguments)
+        case "trace" if arguments.action == "replay":
+            from scanbus.commands import replay
+
+            replay.play(config, arguments)
         case "trace":
             from scanbus.commands import trace
 
@@ -131,6 +135,9 @@ def _add_trace(trace: argparse.ArgumentParser, settings: argparse.ArgumentParser
     record = commands.add_parser("record", parents=[settings, asked, picked], help="until interrupted")
     record.add_argument("--blobs", action="store_true", help="copy the pages and files beside it, readable by you")
     commands.add_parser("last", parents=[settings, asked], help="save the last minute")
+    replay = commands.add_parser("replay", parents=[settings], help="whether its actors still say what they said")
+    replay.add_argument("file", type=Path, metavar="FILE", help="recorded with --blobs")
+    replay.add_argument("--service", default="", metavar="NAME", help="only this one, such as driver/virtual:sample")
     show = commands.add_parser("show", parents=[settings, picked], help="read a trace")
     show.add_argument("file", type=Path, metavar="FILE")
     show.add_argument("--cause", default="", metavar="LETTER", help="a number or id: only it and what follows from it")
