@@ -345,7 +345,6 @@ def test_a_worker_that_floods_is_ended_and_the_rest_hardly_feels_it(
     longest_s = works_on(service)
     answer = asked.result(WAIT_S)
     grown_mb = peak.grown_mb()
-    print(fault, answer.took_s, answer.parts, longest_s, grown_mb)
     assert answer.code == "lost"
     assert answer.took_s <= 5.0 + MARGIN_S
     assert longest_s <= 1.0
@@ -362,7 +361,6 @@ def test_a_heap_of_requests_is_refused_where_it_is_too_high_and_the_rest_hardly_
     longest_s = works_on(service)
     assert asked.result(WAIT_S).text == "fine"
     grown_mb = peak.grown_mb()
-    print(longest_s, grown_mb)
     assert longest_s <= 1.0
     assert grown_mb <= 50
     is_back(service, caller, floods.Ask())
@@ -382,7 +380,6 @@ def test_at_the_memory_limit_a_request_fails_and_the_process_is_replaced(service
     peak = Peak(greedy)
     answer = caller.ask(eats_memory.Ask()).result(WAIT_S)
     grown_mb = peak.grown_mb()
-    print(answer.took_s, grown_mb)
     assert answer.code == "internal"
     assert "not enough memory" in answer.text
     assert answer.took_s <= 2 * MARGIN_S

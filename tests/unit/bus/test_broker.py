@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from bus.broker import UNREAD_LETTERS
 from bus.codec import BodyDecoder, decode, encode, encode_body
 from bus.port import ZmqPort
 from bus.pump import Pump
@@ -192,6 +193,23 @@ def test_a_peer_that_floods_is_reported_once_and_not_heard_again_until_its_proce
             chatty.say(registration("chatty", "echo"))
             answer = BodyDecoder((Registered, Failure)).decode((await chatty.heard.get()).body)
             assert isinstance(answer, Registered)
+
+    asyncio.run(story())
+
+
+def test_while_the_broker_has_no_time_to_read_letters_wait_at_their_sender(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with asyncio.timeout(20), bus(tmp_path, "ipc", 0) as here:
+            with zmq.Context() as context, context.socket(zmq.DEALER) as hasty:
+                hasty.setsockopt(zmq.LINGER, 0)
+                hasty.setsockopt(zmq.SNDHWM, 1)
+                hasty.connect(here.endpoint)
+                handed_over = 0
+                # The broker shares this loop, which does not get a turn.
+                while hasty.poll(300, zmq.POLLOUT) and handed_over < 200:
+                    hasty.send(bytes(1 << 20))
+                    handed_over += 1
+                assert UNREAD_LETTERS <= handed_over < 2 * UNREAD_LETTERS
 
     asyncio.run(story())
 
