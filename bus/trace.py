@@ -106,7 +106,11 @@ class Recorder:
         self._over = False
         self._writing = threading.Lock()
         self._file = _create(path)
-        self._write(msgspec.json.encode(Header(trace=FORMAT, version=version, broker=broker)) + b"\n")
+        try:
+            self._write(msgspec.json.encode(Header(trace=FORMAT, version=version, broker=broker)) + b"\n")
+        except ScanbusError:
+            os.close(self._file)
+            raise
 
     def note(self, now: float, letter: Envelope, data: bytes) -> None:
         """Remember a letter that the broker saw at `now`, in seconds of its clock."""
@@ -145,12 +149,14 @@ class Recorder:
             os.close(self._file)
 
     def _write(self, data: bytes) -> None:
-        # After half a line that did not fit, nothing else may follow.
-        self._over = True
-        with _disk():
-            while data:
-                data = data[os.write(self._file, data) :]
-        self._over = False
+        try:
+            with _disk():
+                while data:
+                    data = data[os.write(self._file, data) :]
+        except ScanbusError:
+            # After half a line that did not fit, nothing else may follow.
+            self._over = True
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """What a trace holds, what it hides, and what it survives."""
 
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -182,6 +183,25 @@ def test_a_disk_that_is_too_slow_ends_the_recording_instead_of_filling_the_memor
     with pytest.raises(ScanbusError, match="too slow"):
         recording.close()
     assert [line.letter.id for line in read(tmp_path / "x.jsonl").lines] == ["p.0", "p.1", "p.2"]
+
+
+def test_no_letter_is_lost_while_others_are_written(tmp_path: Path) -> None:
+    recording = recorder(tmp_path / "x.jsonl")
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            recording.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    letters = [letter(f"p.{number}") for number in range(20_000)]
+    for each in letters:
+        recording.note(0.0, each, b"")
+    done.set()
+    writer.join()
+    recording.close()
+    assert [line.letter.id for line in read(tmp_path / "x.jsonl").lines] == [each.id for each in letters]
 
 
 def test_fields_that_a_newer_release_added_are_read_over(tmp_path: Path) -> None:
