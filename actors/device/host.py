@@ -25,7 +25,7 @@ from schemas.driver import (
     Recorded,
     RecordedLine,
 )
-from schemas.errors import DeviceError, Unavailable, Unsupported
+from schemas.errors import Canceled, DeviceError, Unavailable, Unsupported
 from schemas.page import Image
 
 ResultT = TypeVar("ResultT")
@@ -109,7 +109,7 @@ class DriverHost(Actor):
                 kept.close()
             try:
                 driver.record(self._address, msg.settings, sink, write)
-            except DeviceError as error:
+            except (Canceled, DeviceError) as error:
                 return Recorded(pages=sink.pages, fault=error.failure())
             return Recorded(pages=sink.pages)
 

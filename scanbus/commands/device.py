@@ -15,13 +15,14 @@ from scanbus.commands.scan import settings_of
 from schemas.config import Config
 from schemas.device import Settings
 from schemas.driver import Record, Recorded
-from schemas.errors import Invalid
+from schemas.errors import Canceled, Invalid
 
 
 def record(config: Config, arguments: Namespace) -> None:
     """Describe a scanner, scan with it, and write what it answered; that the scan failed is a result, too.
 
-    Raises ScanbusError, and ScannerError where the service does not run; what was written until then is kept.
+    Raises ScanbusError, ScannerError where the service does not run, and KeyboardInterrupt; what was written until
+    then is kept.
     """
     target: Path = arguments.file
     if target.exists() and not arguments.force:
@@ -32,7 +33,10 @@ def record(config: Config, arguments: Namespace) -> None:
         settings = msgspec.convert(settings_of(arguments), Settings)
     except msgspec.ValidationError as error:
         raise Invalid(f"The scan cannot be asked for like that: {error}") from error
-    recorded = asyncio.run(_record(config, arguments.device, Record(settings=settings), target))
+    try:
+        recorded = asyncio.run(_record(config, arguments.device, Record(settings=settings), target))
+    except Canceled:
+        raise KeyboardInterrupt from None
     failed = f", then: {recorded.fault.text}" if recorded.fault else ""
     print(f"{target}: {count(recorded.pages, 'page')}{failed}", file=sys.stderr)
 
@@ -43,7 +47,7 @@ async def _record(config: Config, device: str, message: Record, target: Path) ->
         async with asked(config, message, device) as stream:
             async for line in stream:
                 # Not before the first line: a scanner that cannot be recorded leaves no file.
-                file = file or target.open("w", encoding="utf-8")
+                file = file or target.open("w", buffering=1, encoding="utf-8")
                 file.write(f"{line.text}\n")
             return await stream.reply()
     finally:

@@ -1,13 +1,15 @@
 """`scanbus device record` on a service that runs, and the scanner that comes of it."""
 
 import json
+import signal
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from scanbus.client import Client
-from tests.system.conftest import Service
+from tests.system.conftest import WAIT_S, Service, until
 
 pytest.importorskip("_sane", reason="SANE is not on this system")
 
@@ -47,6 +49,22 @@ def test_a_failure_is_a_recording_and_says_how_the_scan_ended(shared: Service) -
     assert "open.jsonl: 0 pages, then: " in ended.stderr
     assert "cover is open" in ended.stderr
     assert (shared.folder / "open.jsonl").read_text().endswith('{"call":"end"}\n')
+
+
+def test_an_interrupted_recording_is_whole_as_far_as_it_goes(shared: Service) -> None:
+    slow = {"read-limit": "true", "read-limit-size": "4096", "read-delay": "true", "read-delay-duration": "100000"}
+    options = [word for name, value in slow.items() for word in ("--option", f"{name}={value}")]
+    story = shared.folder / "interrupted.jsonl"
+    with subprocess.Popen(
+        shared.command("device", "record", "sane:test:0", str(story), *FEEDER, *options),
+        env=shared.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as recording:
+        until(lambda: story.exists() and '"parameters"' in story.read_text(), "scanning")
+        recording.send_signal(signal.SIGINT)
+        assert recording.wait(WAIT_S) == 130
+    assert story.read_text().endswith('{"call":"close"}\n{"call":"end"}\n')
 
 
 @pytest.mark.parametrize(
