@@ -185,3 +185,5 @@ COMPLAINTS: dict[type[Actor], str] = {
     Once: "does not come to life",
     Clinging: "does not stop when its grace is over",
 }
+WITHOUT_END = (Deaf, Locked, Clinging)
+"""What one would wait for in vain."""

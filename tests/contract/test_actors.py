@@ -29,7 +29,7 @@ async def anything(visit: Visit) -> Sequence[Request[Any, Any]]:
     blob = visit.store.put(visit.session, pnm(Color.GRAY, 4, 6, gray()), PNM)
     image = Image(blob=blob, width_px=4, height_px=6, resolution_dpi=100, color=Color.GRAY)
     area = Area(width_mm=5, height_mm=5)
-    settings = Settings(color=Color.GRAY, resolution_dpi=75, area=area, pages=2)
+    settings = Settings(color=Color.GRAY, resolution_dpi=75, area=area, pages=1)
     visit.specimens |= {Blob: blob, Image: image, Settings: settings, "blobs": [blob.name]}
     return visit.examples()
 
@@ -83,7 +83,8 @@ def test_an_actor_keeps_its_contract(name: str, tmp_path: Path) -> None:
 def test_the_suite_notices_a_broken_promise(
     actor: type[Actor], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.rehearsal.WAIT_S", 0.3)
+    if actor in broken.WITHOUT_END:
+        monkeypatch.setattr("bus.rehearsal.WAIT_S", 0.5)
     with pytest.raises(AssertionError, match=complaint):
         hold(actor, tmp_path, anything)
 
