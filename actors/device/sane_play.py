@@ -105,8 +105,10 @@ class Player:
         line = self._play(*found)
         if line.status:
             raise error_from(line.status)
-        if line.took is not None:
-            raw[:] = _encoded(option, line.took)
+        took = value if line.took is None else line.took
+        if took is not None:
+            self._values[option.name] = took
+            raw[:] = _encoded(option, took)
         return info_of(line.info)
 
     def start(self) -> None:
@@ -169,10 +171,10 @@ class Player:
     def _nearest(self, among: list[tuple[int, StepT]]) -> tuple[int, StepT] | None:
         """The step before which the options were most like now, and of equal ones the next in the recording."""
 
-        def distance(numbered: tuple[int, StepT]) -> tuple[int, int]:
+        def distance(numbered: tuple[int, StepT]) -> tuple[int, int, int]:
             number = numbered[0]
             differences = _differences(self._states[number].values, self._values)
-            return len(differences), (number - self._place) % len(self._steps)
+            return len(differences & COVERED), len(differences), (number - self._place) % len(self._steps)
 
         return min(among, key=distance, default=None)
 

@@ -86,12 +86,27 @@ def steady(path: Path) -> list[str]:
     ]
 
 
+def together(first: str, second: str) -> str:
+    """Two recordings as one."""
+    return first.removesuffix('{"call":"end"}\n') + second.partition("\n")[2]
+
+
+def test_of_two_scans_the_one_is_played_that_gives_such_an_image(recorded: Callable[..., Path]) -> None:
+    """However many other options were set for it."""
+    odd = {"ppl-loss": 3, "fuzzy-parameters": True, "test-picture": "Grid", "select-fd": True}
+    first = recorded(msgspec.structs.replace(SMALL, color=Color.COLOR, options=odd)).read_text()
+    path = recorded(SMALL)
+    path.write_text(together(first, path.read_text()))
+    [(header, _)], error = outcome(playing(path).open("it"), msgspec.structs.replace(SMALL, color=Color.COLOR))
+    assert (header.color, error) == (Color.COLOR, None)
+
+
 def test_of_recordings_with_equal_settings_each_has_its_turn(recorded: Callable[..., Path]) -> None:
     """A scan that failed, then went well, does so again, in the same order."""
     failing = STORIES["io-error"]
     first = recorded(failing.settings, lambda: Staged(failing)).read_text()
     path = recorded(failing.settings)
-    path.write_text(first.removesuffix('{"call":"end"}\n') + path.read_text().partition("\n")[2])
+    path.write_text(together(first, path.read_text()))
     device = playing(path).open("it")
     ends = [type(outcome(device, failing.settings)[1]) for _ in range(4)]
     assert ends == [Offline, type(None)] * 2
