@@ -98,9 +98,6 @@ class _Life:
             self._heard.note(letter, self._place(letter))
             if letter.kind is Kind.REQUEST:
                 self._calls[self._place(letter), letter.to, tag_in(letter)].append(letter.id)
-            if letter.kind is Kind.REPLY:
-                self._working.discard(letter.re)
-                self._hand_out()
 
     async def close(self) -> None:
         """The actor is gone."""
@@ -144,6 +141,10 @@ class _Life:
                 expected[place] += 1
                 if not await self._heard.until(place, expected[place]):
                     return recorded
+                if letter.kind is Kind.REPLY:
+                    self._working.discard(letter.re)
+                    self._hand_out()
+                    await settle()
                 if letter.kind is Kind.REQUEST:
                     call = (place, letter.to, tag_in(letter))
                     calls[call] += 1
