@@ -337,7 +337,13 @@ class Router:
     def _register(self, peer: str, message: Register, re: str, now: float) -> list[Action]:
         foreign = [name for name in message.services if not self._may_serve(peer, name)]
         if foreign:
-            return [self.refuse(peer, Denied(f"The service {foreign[0]!r} belongs to another process."), re)]
+            return [
+                self.refuse(
+                    peer,
+                    Denied(f"The service {foreign[0]!r} belongs to another process: see the setting `processes`."),
+                    re,
+                )
+            ]
         worker = self._workers.setdefault(peer, Worker((), 0, now))
         before, worker.services, worker.slots = worker.services, tuple(message.services), message.slots
         actions: list[Action] = [Deliver(peer, self._letter(Kind.REPLY, Registered(broker=self.name), re=re))]
