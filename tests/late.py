@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from actors.device.driver import Header, Sink, Writer
-from actors.device.sane import SaneDevice, SaneDriver
+from actors.device.sane import SaneDriver, connected
+from actors.device.sane_device import SaneDevice
 from schemas.device import Settings
 
 
@@ -15,7 +16,7 @@ class LateDriver(SaneDriver):
     family: ClassVar[str] = "late"
 
     def open(self, address: str) -> "LateDevice":
-        return LateDevice(address)
+        return LateDevice(lambda: connected(address))
 
 
 class LateDevice(SaneDevice):
