@@ -1,6 +1,5 @@
 """One actor is faulty: its callers are told, all else works on, and it comes back or is marked with its reason."""
 
-import asyncio
 import json
 import re
 import threading
@@ -9,20 +8,17 @@ from concurrent.futures import Future
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from bus import Actor, Context
-from bus.blobs import BlobStore
-from bus.port import Deliver, ZmqPort
+from bus import Actor
 from bus.router import STOP_GRACE_S
-from bus.runtime import Runtime
 from schemas.config import Config
-from schemas.envelope import Envelope, Kind
-from schemas.errors import ScanbusError
+from schemas.envelope import Kind
 from schemas.message import Request
 from tests.bench.measure import pss_mb
+from tests.system.caller import Answer, Caller, calling
 from tests.system.conftest import WAIT_S, Service, services, until
 from tests.system.faults import (
     answers_late,
@@ -49,77 +45,6 @@ MARGIN_S = 2.0
 """For a busy machine."""
 GIVEN_UP_S = 16.0
 """Six starts and the pauses between them, which are 7.5 s."""
-
-
-class Answer(NamedTuple):
-    """How a request ended for whoever asked."""
-
-    code: str
-    """Empty where it went well."""
-    text: str
-    parts: int
-    took_s: float
-    id: str
-
-
-class Ear(ZmqPort):
-    """A port that remembers every letter that reached it."""
-
-    def __init__(self, config: Config, endpoint: str, name: str) -> None:
-        super().__init__(config, endpoint, name)
-        self.heard: list[Envelope] = []
-
-    async def open(self, topics: Any, deliver: Deliver) -> None:
-        def hear(letter: Envelope) -> None:
-            self.heard.append(letter)
-            deliver(letter)
-
-        await super().open(topics, hear)
-
-
-class Caller(Actor):
-    """Asks, from outside of the service's own processes."""
-
-    service = "caller"
-    ctx: Context
-
-    def __init__(self, service: Service) -> None:
-        folders = {"state_folder": f"{service.folder}/state", "runtime_folder": f"{service.folder}/run"}
-        super().__init__(Config(**folders))
-        self._port = Ear(self.config, f"ipc://{service.folder}/run/bus", "caller")
-        self._runtime = Runtime(self._port, self, store=BlobStore(service.folder / "state"))
-        self._loop = asyncio.get_running_loop()
-        self._running = asyncio.create_task(self._runtime.run())
-
-    async def start(self, ctx: Context) -> None:
-        self.ctx = ctx
-
-    async def ready(self) -> None:
-        await self._runtime.ready()
-
-    async def leave(self) -> None:
-        self._runtime.drain()
-        await self._running
-
-    def ask(self, message: Request[Any, Any], timeout_s: float = 2 * WAIT_S) -> "Future[Answer]":
-        """Ask from another thread."""
-        return asyncio.run_coroutine_threadsafe(self._ask(message, timeout_s), self._loop)
-
-    def said_to(self, key: str) -> list[Kind]:
-        """The kinds of all letters that answered a request."""
-        return [letter.kind for letter in self._port.heard if letter.re == key]
-
-    async def _ask(self, message: Request[Any, Any], timeout_s: float) -> Answer:
-        began = monotonic()
-        code, parts = "", 0
-        async with self.ctx.stream(message, timeout_s=timeout_s) as stream:
-            async for _ in stream:
-                parts += 1
-            try:
-                text = (await stream.reply()).text
-            except ScanbusError as error:
-                code, text = error.code, error.text
-        return Answer(code, text, parts, monotonic() - began, stream._id)
 
 
 @pytest.fixture(scope="module")
@@ -162,24 +87,8 @@ def actor_of(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def caller(service: Service) -> Iterator[Caller]:
-    """A caller whose loop has a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def join() -> Caller:
-        caller = Caller(service)
-        await caller.ready()
-        return caller
-
-    caller = asyncio.run_coroutine_threadsafe(join(), loop).result(WAIT_S)
-    try:
+    with calling(service) as caller:
         yield caller
-        asyncio.run_coroutine_threadsafe(caller.leave(), loop).result(WAIT_S)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(WAIT_S)
-        loop.close()
 
 
 def works_on(service: Service) -> float:
