@@ -69,6 +69,7 @@ async def check_actor(make: Callable[[], Actor], store: BlobStore, requests: Req
                 stage.tell(example(kind, {}))
         asked = len(await requests(stage.visit()))
     for index in range(asked):
+        await _says_the_same_when_asked_twice(make, store, requests, index)
         for interruption in INTERRUPTIONS:
             for step in range(STEPS):
                 async with Rehearsal(make(), store) as stage:
@@ -214,6 +215,18 @@ async def _refuses_what_it_does_not_know(stage: Rehearsal) -> None:
         reply = await stage.ask_raw(visit, Raw(msgpack.encode(body)))
         refused = isinstance(reply, Failure) and reply.code == Invalid.code
         _claim(refused, f"{type(stage.actor).__name__}: {body} is answered with {reply}, not with `invalid`.")
+
+
+async def _says_the_same_when_asked_twice(
+    make: Callable[[], Actor], store: BlobStore, requests: Requests, index: int
+) -> None:
+    async with Rehearsal(make(), store) as stage:
+        visit = stage.visit()
+        message = (await requests(visit))[index]
+        if message.idempotent:
+            first, second = await stage.ask(visit, message), await stage.ask(visit, message)
+            same = type(first) is type(second) and getattr(first, "code", "") == getattr(second, "code", "")
+            _claim(same, f"{message} may be tried twice, and is answered with {first}, then with {second}.")
 
 
 def _legal(body: object, kind: type[Any]) -> bool:

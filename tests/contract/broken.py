@@ -4,7 +4,7 @@ import asyncio
 from typing import ClassVar, Never
 
 from bus import Actor, Context, on
-from schemas.errors import Unavailable
+from schemas.errors import Conflict, Unavailable
 from schemas.message import Event, Message, Request
 
 
@@ -19,6 +19,10 @@ class Step(Message, tag="broken.step"):
 class Do(Request[Done, Step], tag="broken.do"):
     number: int
     name: str = ""
+
+
+class Again(Request[Done, Never], tag="broken.again"):
+    idempotent: ClassVar[bool] = True
 
 
 class Help(Request[Done, Never], tag="helper.help"):
@@ -36,10 +40,16 @@ class Fine(Actor):
 
     async def start(self, ctx: Context) -> None:
         self.lock = asyncio.Lock()
+        self.times = 0
 
     @on(Do)
     async def do(self, msg: Do, ctx: Context) -> Done:
         return await self.work(msg, ctx)
+
+    @on(Again)
+    async def again(self, msg: Again, ctx: Context) -> Done:
+        self.times += 1
+        return await self.once_more(self.times)
 
     @on(Happened)
     async def happened(self, msg: Happened, ctx: Context) -> None:
@@ -51,6 +61,9 @@ class Fine(Actor):
         ctx.part(Step(number=1))
         await ctx.call(Help())
         return done
+
+    async def once_more(self, times: int) -> Done:
+        return Done(number=1)
 
     async def hear(self, ctx: Context) -> None:
         await ctx.call(Help())
@@ -137,6 +150,15 @@ class Leaky(Fine):
         self.work_behind = asyncio.create_task(asyncio.Event().wait())
 
 
+class Tired(Fine):
+    """Cannot be tried twice, though it says so."""
+
+    async def once_more(self, times: int) -> Done:
+        if times > 1:
+            raise Conflict
+        return Done(number=1)
+
+
 class Hurt(Fine):
     """Does not survive the end of what it does beside its requests."""
 
@@ -180,6 +202,7 @@ COMPLAINTS: dict[type[Actor], str] = {
     Talkative: "this part was never announced",
     Late: "it said reply, part",
     Leaky: "left tasks behind",
+    Tired: "may be tried twice",
     Hurt: "logs an error: background work failed",
     Offended: "logs an error: background work failed",
     Once: "does not come to life",
