@@ -174,7 +174,9 @@ class Router:
             if worker.free <= 0 and any(until <= now for until in worker.stopping.values()):
                 actions += self.unfit(peer, f"it did not stop its work within {STOP_GRACE_S:g} seconds", now)
             elif worker.seen + self._lost_after_s <= now:
-                actions += self.unfit(peer, f"it gave no sign of life for {self._lost_after_s:g} seconds", now)
+                silent = f"it gave no sign of life for {self._lost_after_s:g} seconds"
+                serves = worker.services or worker.jobs
+                actions += self.unfit(peer, silent, now) if serves else self.gone(peer, now)
         for name, service in self._services.items():
             if 0 <= service.wanted_at <= now - self._start_timeout_s and service.queue:
                 service.wanted_at = -1.0

@@ -233,6 +233,13 @@ def test_a_worker_that_leaves_gets_nothing_new_and_may_finish(router: Router) ->
     assert delivered(router.receive("w1", reply, 0.0), Kind.REPLY) == [("asker", reply)]
 
 
+def test_a_worker_that_has_left_is_forgotten_without_a_word(router: Router) -> None:
+    register(router, "w1", "ocr")
+    register(router, "w1", now=1.0)
+    assert router.tick(10.0) == []
+    assert router.receive("asker", request("asker.1"), 10.0) == [Wanted("ocr")]
+
+
 def test_status_counts_workers_slots_work_and_queue(router: Router) -> None:
     register(router, "w1", "ocr")
     router.receive("asker", request("asker.1"), 0.0)
