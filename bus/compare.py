@@ -1,8 +1,4 @@
-"""What two lists of letters differ in: without it, no run would be like another, because ids and scheduling never are.
-
-Letters are compared within their cause (the letter that they follow from), in order; causes have no order. Ids are
-names: what counts is where the same one appears again. Times are left out (`ttl`), nothing else is.
-"""
+"""What two lists of letters differ in: without it, no run would be like another, as ids and scheduling never are."""
 
 import re
 from collections import defaultdict
@@ -106,7 +102,9 @@ def compare(
 ) -> list[Difference]:
     """All letters that were added, are missing, changed or moved within their cause; empty where all is as it was.
 
-    `known` are ids that mean the same in both lists.
+    A cause is the letter that others follow from; causes have no order among each other. Ids are names: what counts
+    is where the same one appears again; `known` are ids that mean the same in both lists. Times are left out (`ttl`),
+    nothing else is.
     """
     old, new = _causes(recorded, 0, known), _causes(replayed, 1, known)
     order = {each.key: at for at, each in enumerate(old)}

@@ -63,7 +63,6 @@ class _Life:
 
     def __init__(self, trace: Trace, service: str, port: str, patience_s: float) -> None:
         self.name = port
-        self._service = service
         self._patience_s = patience_s
         self._lines = trace.lines
         self._heard = Heard(patience_s)

@@ -1,8 +1,8 @@
 """Plays what somebody outside said to a real bus: without it, each actor could be right and the whole be wrong."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from bus.codec import from_json, to_json
 from bus.compare import ID, Difference, compare
@@ -74,7 +74,7 @@ class _Caller:
         return letter.sender == self._name and letter.to != OWN
 
     def _say(self, letter: Envelope) -> Envelope:
-        def other(found: Any) -> str:
+        def other(found: re.Match[str]) -> str:
             port, dot, number = found[0].partition(".")
             return self._now.get(found[0]) or f"{self._now.get(port, port)}{dot}{number}"
 
