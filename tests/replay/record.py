@@ -11,6 +11,8 @@ import msgspec
 
 from bus.recorded import blobs_in
 from bus.trace import Recorder
+from scanbus import logs
+from schemas.config import LogConfig
 from schemas.envelope import Envelope
 from tests.house import House, house
 from tests.replay.play import play_all
@@ -51,6 +53,7 @@ async def record(name: str, path: Path) -> None:
 
 
 def main() -> None:
+    logs.configure(LogConfig(level="error"), "traces")
     for name in STORIES:
         path = TRACES / version("scanbus") / f"{name}.jsonl"
         if path.exists() and "--all" not in sys.argv:
