@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from typing import BinaryIO, ClassVar, cast
 
 import pikepdf
@@ -21,8 +21,8 @@ from schemas.message import Blob
 from schemas.page import Color, Page
 from schemas.pdf import Create, Created, Progress
 
-PART_PAGES = 20
-"""Pages in memory at once: parts of so many are kept encrypted, then joined as a stream."""
+PART_BYTES = 64 << 20
+"""Pictures in memory at once, about: more are set aside, encrypted, and copied as a stream when the whole is saved."""
 PDF = "application/pdf"
 
 
@@ -34,35 +34,74 @@ class Pdf(Actor):
 
     @on(Create)
     async def create(self, msg: Create, ctx: Context) -> Created:
-        """Render each page, embed it, join the parts."""
+        """Render each page and embed it."""
         pages = _chosen((await ctx.call(ListPages())).pages, msg.page_ids)
-        parts: list[Blob] = []
-        try:
-            for start in range(0, len(pages), PART_PAGES):
-                part = pikepdf.new()
-                for page in pages[start : start + PART_PAGES]:
-                    await self._add(part, page, msg, ctx)
-                    ctx.part(Progress(pages=start + len(part.pages), total=len(pages)))
-                parts.append(await ctx.offload(_save, part, ctx, durable=False))
-            document = await ctx.offload(_join, parts, msg.title, ctx)
-        finally:
-            for part_blob in parts:
-                await ctx.offload(ctx.store.delete, ctx.session, part_blob.name)
+        with closing(Book(ctx)) as book:
+            for number, page in enumerate(pages, 1):
+                data, media_type = await self._picture(page, msg, ctx)
+                await ctx.offload(book.add, data, media_type, page)
+                ctx.part(Progress(pages=number, total=len(pages)))
+            document = await ctx.offload(book.finish, msg.title)
         await ctx.call(Hold(owner=f"document:{document.name}", blobs=[document.name]))
         return Created(document=document, pages=len(pages))
 
-    async def _add(self, pdf: pikepdf.Pdf, page: Page, msg: Create, ctx: Context) -> None:
+    async def _picture(self, page: Page, msg: Create, ctx: Context) -> tuple[bytes, Format]:
         image = page.image
         media_type: Format = "image/png" if msg.compression == "lossless" else "image/jpeg"
         if image.color is Color.MONO:
             media_type = "image/tiff"
         if image.blob.media_type == "image/jpeg":
             # As the device delivered it: better than anything that could be made of it.
-            data, media_type = await ctx.read(image.blob), "image/jpeg"
-        else:
-            render = Render(image=image, owner=page.page_id, media_type=media_type, quality=msg.quality)
-            data = await ctx.read((await ctx.call(render)).blob)
-        await ctx.offload(add_page, pdf, data, media_type, page)
+            return await ctx.read(image.blob), "image/jpeg"
+        render = Render(image=image, owner=page.page_id, media_type=media_type, quality=msg.quality)
+        return await ctx.read((await ctx.call(render)).blob), media_type
+
+
+class Book:
+    """A PDF that grows page by page. Its methods may raise StorageFull and StorageFailed."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._pdf = pikepdf.new()
+        self._held_bytes = 0
+        self._aside: tuple[Blob, BinaryIO] | None = None
+
+    def add(self, data: bytes, media_type: Format, page: Page) -> None:
+        """Append a page."""
+        add_page(self._pdf, data, media_type, page)
+        self._held_bytes += len(data)
+        if self._held_bytes > PART_BYTES:
+            self._set_aside()
+
+    def finish(self, title: str) -> Blob:
+        """The whole, durable."""
+        with self._pdf.open_metadata(set_pikepdf_as_editor=False) as metadata:
+            metadata["xmp:CreatorTool"] = "Scanbus"
+            if title:
+                metadata["dc:title"] = title
+        return self._save(durable=True)
+
+    def close(self) -> None:
+        """Forget what was set aside."""
+        self._pdf.close()
+        if self._aside is not None:
+            blob, file = self._aside
+            file.close()
+            self._ctx.store.delete(self._ctx.session, blob.name)
+            self._aside = None
+
+    def _set_aside(self) -> None:
+        blob = self._save(durable=False)
+        self.close()
+        file = self._ctx.store.open(self._ctx.session, blob.name)
+        self._aside = blob, file
+        self._pdf = pikepdf.open(file)
+        self._held_bytes = 0
+
+    def _save(self, *, durable: bool) -> Blob:
+        with self._ctx.store.writer(self._ctx.session, PDF, durable=durable) as writer:
+            self._pdf.save(cast(BinaryIO, _Sequential(writer)))
+        return writer.blob
 
 
 def add_page(pdf: pikepdf.Pdf, data: bytes, media_type: Format, page: Page) -> None:
@@ -142,27 +181,6 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, name = struct.unpack_from(">I4s", data, at)
         yield name, data[at + 8 : at + 8 + size]
         at += size + 12
-
-
-def _save(pdf: pikepdf.Pdf, ctx: Context, *, durable: bool) -> Blob:
-    with ctx.store.writer(ctx.session, PDF, durable=durable) as writer:
-        pdf.save(cast(BinaryIO, _Sequential(writer)))
-    pdf.close()
-    return writer.blob
-
-
-def _join(parts: list[Blob], title: str, ctx: Context) -> Blob:
-    joined = pikepdf.new()
-    # The parts' streams are copied when the whole is saved: until then they stay open.
-    with ExitStack() as opened:
-        for blob in parts:
-            part = opened.enter_context(pikepdf.open(ctx.store.open(ctx.session, blob.name)))
-            joined.pages.extend(part.pages)
-        with joined.open_metadata(set_pikepdf_as_editor=False) as metadata:
-            metadata["xmp:CreatorTool"] = "Scanbus"
-            if title:
-                metadata["dc:title"] = title
-        return _save(joined, ctx, durable=True)
 
 
 class _Sequential(io.RawIOBase):

@@ -8,7 +8,7 @@ import pikepdf
 import PIL.Image
 import pytest
 
-from actors.pdf import PART_PAGES
+from actors import pdf as pdf_actor
 from bus import Context
 from schemas.buffer import Append, ListPages, Remove, Rotate
 from schemas.errors import Conflict, NotFound, ScanbusError
@@ -189,9 +189,10 @@ async def test_the_title_is_in_the_file(here: House, title: str, shown: str) -> 
 
 
 @in_house
-async def test_more_pages_than_a_part_holds_keep_their_order(here: House, tmp_path: Path) -> None:
+async def test_more_pages_than_memory_holds_keep_their_order(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_actor, "PART_BYTES", 1000)
     ctx = here.session()
-    count = 2 * PART_PAGES + 3
+    count = 43
     for number in range(count):
         await add(ctx, pixels=bytes([5 * number]) * WIDTH_PX * HEIGHT_PX)
     async with ctx.stream(Create(compression="lossless")) as stream:
@@ -203,9 +204,12 @@ async def test_more_pages_than_a_part_holds_keep_their_order(here: House, tmp_pa
 
 
 @in_house
-async def test_nothing_that_was_scanned_lies_about_in_plain(here: House, tmp_path: Path) -> None:
+async def test_nothing_that_was_scanned_lies_about_in_plain(
+    here: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf_actor, "PART_BYTES", 1)
     ctx = here.session()
-    for number in range(PART_PAGES + 1):
+    for number in range(5):
         await add(ctx, Color.COLOR, pixels=bytes([number]) * 3 * WIDTH_PX * HEIGHT_PX)
     document = (await ctx.call(Create())).document
     kept_names = {page.image.blob.name for page in (await ctx.call(ListPages())).pages} | {document.name}
@@ -213,7 +217,7 @@ async def test_nothing_that_was_scanned_lies_about_in_plain(here: House, tmp_pat
     pictures = {name for name in others if here.store.stat(ctx.session, name).media_type == "image/jpeg"}
     assert others == pictures
     written = files(tmp_path)
-    assert len(written) > PART_PAGES
+    assert len(written) > 5
     for path, content in written.items():
         assert b"%PDF" not in content, path
         assert b"\xff\xd8\xff" not in content[:100], path
@@ -230,9 +234,12 @@ async def test_a_file_stays_when_its_pages_go(here: House) -> None:
 
 
 @in_house
-async def test_a_page_that_cannot_be_read_fails_the_file_and_leaves_no_part_of_it(here: House) -> None:
+async def test_a_page_that_cannot_be_read_fails_the_file_and_leaves_no_part_of_it(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf_actor, "PART_BYTES", 1)
     ctx = here.session()
-    pages = [await add(ctx) for _ in range(PART_PAGES + 1)]
+    pages = [await add(ctx) for _ in range(5)]
     here.store.delete(ctx.session, pages[-1].image.blob.name)
     with pytest.raises(ScanbusError):
         await ctx.call(Create())
