@@ -52,6 +52,10 @@ class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     folder: str = ""
     """Empty: the stack that ships with Scanbus."""
+    tray: bool = False
+    """Sheets that were fed are gone until somebody puts them back: `.fed` in the folder holds how many. Write a
+    smaller number to put some back, delete it to fill the tray. A fault counts pages from the first of the stack and
+    strikes once."""
     pages_per_minute: Annotated[float, Meta(ge=0)] = 60.0
     """0: as fast as it goes."""
     fault: str = ""

@@ -5,6 +5,7 @@ from contextlib import suppress
 from itertools import islice
 from math import isfinite
 from pathlib import Path
+from time import monotonic
 from typing import ClassVar
 
 from PIL import Image
@@ -15,6 +16,7 @@ from actors.device.sane_device import SaneDevice
 from actors.device.sane_play import Player
 from actors.device.virtual_fault import AT_ONCE, Fault
 from actors.device.virtual_paper import Paper, Side, load, sides
+from actors.device.virtual_tray import Tray
 from schemas.config import DeviceConfig, VirtualConfig
 from schemas.device import Area, Capabilities, Option, OptionType, OptionValue, Range, Settings, SourceCapabilities
 from schemas.driver import FoundDevice
@@ -74,6 +76,8 @@ class VirtualDevice:
         self._config = config
         self._folder = Path(config.folder) if config.folder else SAMPLE_FOLDER
         self._glass = glass
+        if config.tray and not config.folder:
+            raise Invalid("A tray belongs to a folder: give the virtual scanner one.")
         if Fault.parse(config.fault).name == "offline":
             raise Offline
         if not self._folder.is_dir():
@@ -128,9 +132,11 @@ class VirtualDevice:
         if fault.name in AT_ONCE and not (fault.name == "empty" and source == Source.FLATBED):
             fault.strike()
 
+        pace = _Pace(sink, page_s)
         mode = "RGB" if color == Color.COLOR else "L"
-        papers = self._papers(source, resolution_dpi, mode)
-        for number, paper in enumerate(islice(papers, settings.pages or None), 1):
+        tray = Tray(self._folder) if self._config.tray and source != Source.FLATBED else None
+        papers = self._papers(source, resolution_dpi, mode, tray)
+        for number, paper in islice(papers, settings.pages or None):
             view = paper.seen(area or _whole(paper), resolution_dpi, mode)
             content = pixels(view, color, settings.brightness, settings.contrast)
             header = Header(
@@ -140,26 +146,36 @@ class VirtualDevice:
                 resolution_dpi=resolution_dpi,
                 back=source == Source.DUPLEX and number % 2 == 0,
             )
-            _deliver(header, content, sink, page_s, fault if fault.page == number else Fault())
+            _deliver(header, content, sink, pace, self._fault_of(number, fault, tray))
 
     def close(self) -> None:
         """Nothing is held between scans."""
 
-    def _papers(self, source: Source, resolution_dpi: int, mode: str) -> Iterator[Paper]:
+    def _papers(self, source: Source, resolution_dpi: int, mode: str, tray: Tray | None) -> Iterator[tuple[int, Paper]]:
+        """The pages, numbered from the first of the stack, as they leave the feeder or lie on the glass."""
         stack = self._stack()
         if source == Source.FLATBED:
             position = self._glass.get(self._config.name, 0)
             self._glass[self._config.name] = position + 1
-            yield load(stack[position % len(stack)], resolution_dpi, mode) if stack else Paper(WIDTH_MM, HEIGHT_MM)
+            yield 1, load(stack[position % len(stack)], resolution_dpi, mode) if stack else Paper(WIDTH_MM, HEIGHT_MM)
             return
-        if not stack:
+        per_sheet = 2 if source == Source.DUPLEX else 1
+        fed = tray.fed() if tray is not None else 0
+        if fed * per_sheet >= len(stack):
             raise FeederEmpty
         paper = Paper(WIDTH_MM, HEIGHT_MM)
-        for side in stack:
+        for number, side in enumerate(stack[fed * per_sheet :], fed * per_sheet + 1):
+            if tray is not None:
+                tray.pick(-(-number // per_sheet))
             paper = load(side, resolution_dpi, mode)
-            yield paper
-        if source == Source.DUPLEX and len(stack) % 2:
-            yield Paper(paper.width_mm, paper.height_mm)
+            yield number, paper
+        if len(stack) % per_sheet:
+            yield len(stack) + 1, Paper(paper.width_mm, paper.height_mm)
+
+    def _fault_of(self, number: int, fault: Fault, tray: Tray | None) -> Fault:
+        if fault.page != number:
+            return Fault()
+        return tray.once(fault) if tray is not None else fault
 
     def _stack(self) -> list[Side]:
         try:
@@ -236,17 +252,38 @@ def _whole(paper: Paper) -> Area:
     return Area(width_mm=min(WIDTH_MM, paper.width_mm), height_mm=min(HEIGHT_MM, paper.height_mm))
 
 
-def _deliver(header: Header, content: bytes, sink: Sink, page_s: float, fault: Fault) -> None:
+def _deliver(header: Header, content: bytes, sink: Sink, pace: "_Pace", fault: Fault) -> None:
     """Hand over one page in bands; a fault strikes in its middle."""
     rows = max(1, -(-header.height_px // BANDS))
-    band_s = page_s * rows / header.height_px
     view = memoryview(content)
     with sink.image(header) as writer:
         for top in range(0, header.height_px, rows):
             if fault.name and 2 * top >= header.height_px:
                 fault.strike()
-            if band_s:
-                sink.wait(band_s)
+            pace.wait(min(rows, header.height_px - top) / header.height_px)
             writer.write(view[top * header.line_bytes : (top + rows) * header.line_bytes])
         if fault.name:
             fault.strike()
+
+
+class _Pace:
+    """Makes pages take their time; what work took meanwhile need not be waited for."""
+
+    def __init__(self, sink: Sink, page_s: float) -> None:
+        self._sink = sink
+        self._page_s = page_s
+        self._since = monotonic()
+        self._late_s = 0.0
+
+    def wait(self, fraction: float) -> None:
+        """Wait for so much of a page. Raises Canceled."""
+        now = monotonic()
+        left_s = fraction * self._page_s - (now - self._since) - self._late_s
+        if self._page_s and left_s > 0:
+            self._sink.wait(left_s)
+            self._since = monotonic()
+            self._late_s = max(0.0, self._since - now - left_s)
+        else:
+            self._since = now
+            # What stood still for long is not made up for.
+            self._late_s = min(self._page_s, -left_s)
