@@ -77,6 +77,16 @@ class Denied(RequestError):
     http_status = 403
 
 
+class WrongPassword(RequestError):
+    """The password is wrong.
+
+    Type it again: capital and small letters differ.
+    """
+
+    code = "wrong_password"
+    http_status = 403
+
+
 class NotFound(RequestError):
     """There is no such thing here.
 
