@@ -8,8 +8,6 @@ from pathlib import Path
 from time import monotonic
 from typing import ClassVar
 
-from PIL import Image
-
 from actors.device.driver import Header, OpenDevice, Sink
 from actors.device.recording import located, read_head, read_recording
 from actors.device.sane_device import SaneDevice
@@ -17,6 +15,7 @@ from actors.device.sane_play import Player
 from actors.device.virtual_fault import AT_ONCE, Fault
 from actors.device.virtual_paper import Paper, Side, load, sides
 from actors.device.virtual_tray import Tray
+from actors.device.virtual_view import View
 from schemas.config import DeviceConfig, VirtualConfig
 from schemas.device import Area, Capabilities, Option, OptionType, OptionValue, Range, Settings, SourceCapabilities
 from schemas.driver import FoundDevice
@@ -27,8 +26,6 @@ SAMPLE_FOLDER = Path(__file__).parent / "sample"
 WIDTH_MM, HEIGHT_MM = 216.0, 356.0
 RESOLUTIONS_DPI = Range(minimum=75, maximum=600, step=1)
 DEFAULT_DPI = 200
-BANDS = 24
-"""Pieces in which a page is delivered: how often progress is seen and a stop is heard."""
 
 
 class VirtualDriver:
@@ -137,16 +134,15 @@ class VirtualDevice:
         tray = Tray(self._folder) if self._config.tray and source != Source.FLATBED else None
         papers = self._papers(source, resolution_dpi, mode, tray)
         for number, paper in islice(papers, settings.pages or None):
-            view = paper.seen(area or _whole(paper), resolution_dpi, mode)
-            content = pixels(view, color, settings.brightness, settings.contrast)
+            view = View(paper, area or _whole(paper), resolution_dpi, color, settings.brightness, settings.contrast)
             header = Header(
-                width_px=view.width,
-                height_px=view.height,
+                width_px=view.width_px,
+                height_px=view.height_px,
                 color=color,
                 resolution_dpi=resolution_dpi,
                 back=source == Source.DUPLEX and number % 2 == 0,
             )
-            _deliver(header, content, sink, pace, self._fault_of(number, fault, tray))
+            _deliver(header, view, sink, pace, self._fault_of(number, fault, tray))
 
     def close(self) -> None:
         """Nothing is held between scans."""
@@ -203,34 +199,6 @@ class VirtualDevice:
         return Fault.parse(fault), 60 / speed if speed else 0.0
 
 
-def pixels(view: Image.Image, color: Color, brightness: int = 0, contrast: int = 0) -> bytes:
-    """A view (RGB for color, else L) as raw pixels, as `Header` defines them."""
-    if brightness or contrast:
-        gain = 4 ** (contrast / 100)
-        table = [max(0, min(255, round((value - 128) * gain + 128 + 1.28 * brightness))) for value in range(256)]
-        view = view.point(table * len(view.getbands()))
-    if color == Color.MONO:
-        threshold = _threshold(view.histogram())
-        view = view.point([255 if value < threshold else 0 for value in range(256)], "1")
-    return view.tobytes()
-
-
-def _threshold(histogram: list[int]) -> int:
-    """Where dark ends, after Otsu; bounded, so that an empty page stays empty."""
-    total, weighted = sum(histogram), sum(level * count for level, count in enumerate(histogram))
-    below = below_weighted = 0
-    best, best_spread = 128, 0.0
-    for level, count in enumerate(histogram):
-        if 0 < below < total:
-            apart = below_weighted / below - (weighted - below_weighted) / (total - below)
-            spread = below * (total - below) * apart * apart
-            if spread > best_spread:
-                best, best_spread = level, spread
-        below += count
-        below_weighted += level * count
-    return max(80, min(176, best))
-
-
 def _area(settings: Settings) -> Area | None:
     if settings.page_size is not None:
         if settings.area is not None:
@@ -252,16 +220,16 @@ def _whole(paper: Paper) -> Area:
     return Area(width_mm=min(WIDTH_MM, paper.width_mm), height_mm=min(HEIGHT_MM, paper.height_mm))
 
 
-def _deliver(header: Header, content: bytes, sink: Sink, pace: "_Pace", fault: Fault) -> None:
+def _deliver(header: Header, view: View, sink: Sink, pace: "_Pace", fault: Fault) -> None:
     """Hand over one page in bands; a fault strikes in its middle."""
-    rows = max(1, -(-header.height_px // BANDS))
-    view = memoryview(content)
+    lines = 0
     with sink.image(header) as writer:
-        for top in range(0, header.height_px, rows):
-            if fault.name and 2 * top >= header.height_px:
+        for band in view.bands():
+            if fault.name and 2 * lines >= header.height_px:
                 fault.strike()
-            pace.wait(min(rows, header.height_px - top) / header.height_px)
-            writer.write(view[top * header.line_bytes : (top + rows) * header.line_bytes])
+            pace.wait(len(band) / header.line_bytes / header.height_px)
+            writer.write(band)
+            lines += len(band) // header.line_bytes
         if fault.name:
             fault.strike()
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image, ImageOps
 
-from schemas.device import Area
 from schemas.errors import DriverFailed
 from schemas.page import MM_PER_INCH
 
@@ -20,8 +19,11 @@ FORMATS = ("JPEG", "PNG", "TIFF", "PPM", "BMP", "WEBP")
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".bmp", ".webp"}
 PIXEL_LIMIT = 200_000_000
 USUAL_DPI = 200.0
-BACKGROUND = 240
-"""The gray of the scanner's own lid, beyond the paper."""
+POINTS_PER_INCH = 72
+STRIP_PX = 5_000_000
+"""How much of a page of a PDF is drawn at once."""
+MARGIN_LINES = 8
+"""Lines around a band that count in its making smaller."""
 
 # Pillow itself refuses only what is twice as large.
 Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
@@ -39,46 +41,30 @@ class Side:
     """0 for the file's first page."""
 
 
+class Picture(Protocol):
+    """What is printed on a side."""
+
+    @property
+    def width(self) -> int:
+        """In its own pixels."""
+
+    @property
+    def height(self) -> int:
+        """In its own pixels."""
+
+    def resize(
+        self, size: tuple[int, int], resample: Image.Resampling, box: tuple[float, float, float, float], /
+    ) -> Image.Image:
+        """The part within `box` at another size; what surrounds it counts at its edges."""
+
+
 @dataclass(frozen=True)
 class Paper:
     """One side of a sheet with its true size; without a picture it is blank."""
 
     width_mm: float
     height_mm: float
-    picture: Image.Image | None = None
-
-    def seen(self, area: Area, resolution_dpi: int, mode: str) -> Image.Image:
-        """What lies below `area` in `mode` L or RGB; the paper's corner is the top left one of the glass."""
-        dots = resolution_dpi / MM_PER_INCH
-        size = (max(1, round(area.width_mm * dots)), max(1, round(area.height_mm * dots)))
-        right = min(self.width_mm, area.left_mm + area.width_mm)
-        bottom = min(self.height_mm, area.top_mm + area.height_mm)
-        part = (
-            min(size[0], round((right - area.left_mm) * dots)),
-            min(size[1], round((bottom - area.top_mm) * dots)),
-        )
-        covered = min(part) > 0
-        if self.picture is None or not covered:
-            view = Image.new(mode, size, _gray(mode, BACKGROUND))
-            if covered:
-                view.paste(_gray(mode, 255), (0, 0, *part))
-            return view
-        across, down = self.picture.width / self.width_mm, self.picture.height / self.height_mm
-        box = (
-            area.left_mm * across,
-            area.top_mm * down,
-            min(self.picture.width, right * across),
-            min(self.picture.height, bottom * down),
-        )
-        finer = part[0] > box[2] - box[0]
-        seen = self.picture.resize(part, Image.Resampling.BICUBIC if finer else Image.Resampling.BILINEAR, box)
-        if seen.mode != mode:
-            seen = seen.convert(mode)
-        if part == size:
-            return seen
-        view = Image.new(mode, size, _gray(mode, BACKGROUND))
-        view.paste(seen, (0, 0))
-        return view
+    picture: Picture | None = None
 
 
 def sides(folder: Path) -> list[Side]:
@@ -104,20 +90,52 @@ def load(side: Side, resolution_dpi: int, mode: str) -> Paper:
             # A JPEG is decoded at an eighth, a quarter or half of its size where that is enough.
             scale = min(1.0, resolution_dpi / min(dpi))
             picture.draft(mode, (math.ceil(picture.width * scale), math.ceil(picture.height * scale)))
-            upright = ImageOps.exif_transpose(picture)
-            if (upright.width > upright.height) != (picture.width > picture.height):
+            landscape = picture.width > picture.height
+            ImageOps.exif_transpose(picture, in_place=True)
+            if (picture.width > picture.height) != landscape:
                 size_mm.reverse()
-            return Paper(size_mm[0], size_mm[1], _opaque(upright, mode))
+            return Paper(size_mm[0], size_mm[1], _opaque(picture, mode))
 
 
 def _load_pdf(side: Side, resolution_dpi: int, mode: str) -> Paper:
     with _pdf(side.path) as document:
-        page = document[side.number]
-        width_in, height_in = (points / 72 for points in page.get_size())
-        _check_pixels(side.path, math.ceil(width_in * resolution_dpi) * math.ceil(height_in * resolution_dpi))
-        bitmap = page.render(scale=resolution_dpi / 72, grayscale=mode == "L")
-        picture = bitmap.to_pil().convert(mode)
+        width_in, height_in = (points / POINTS_PER_INCH for points in document[side.number].get_size())
+    _check_pixels(side.path, math.ceil(width_in * resolution_dpi) * math.ceil(height_in * resolution_dpi))
+    picture = _Printed(side, width_in, height_in, resolution_dpi, mode)
     return Paper(width_in * MM_PER_INCH, height_in * MM_PER_INCH, picture)
+
+
+class _Printed:
+    """A page of a PDF as a picture of which some lines are made at a time, when they are seen."""
+
+    def __init__(self, side: Side, width_in: float, height_in: float, resolution_dpi: int, mode: str) -> None:
+        self.width = math.ceil(width_in * resolution_dpi)
+        self.height = math.ceil(height_in * resolution_dpi)
+        self._side = side
+        self._scale = resolution_dpi / POINTS_PER_INCH
+        self._mode = mode
+        self._lines = (0, 0)
+        self._strip = Image.new(mode, (1, 1))
+
+    def resize(
+        self, size: tuple[int, int], resample: Image.Resampling, box: tuple[float, float, float, float]
+    ) -> Image.Image:
+        """See `PIL.Image.Image.resize`. Raises DriverFailed, naming the file."""
+        top, bottom = max(0, int(box[1]) - MARGIN_LINES), min(self.height, math.ceil(box[3]) + MARGIN_LINES)
+        if top < self._lines[0] or bottom > self._lines[1]:
+            self._lines = top, max(bottom, min(self.height, top + STRIP_PX // self.width))
+            self._strip = self._drawn(*self._lines)
+        first = self._lines[0]
+        return self._strip.resize(size, resample, (box[0], box[1] - first, box[2], box[3] - first))
+
+    def _drawn(self, top: int, bottom: int) -> Image.Image:
+        # The half keeps what is cut off, which is rounded up, from being a line more than it should.
+        above, below = (max(0.0, lines - 0.5) / self._scale for lines in (top, self.height - bottom))
+        with _naming(self._side.path), _pdf(self._side.path) as document:
+            page = document[self._side.number]
+            bitmap = page.render(scale=self._scale, grayscale=self._mode == "L", crop=(0, below, 0, above))
+            drawn: Image.Image = bitmap.to_pil().convert(self._mode)
+        return drawn
 
 
 @contextmanager
@@ -196,9 +214,4 @@ def _opaque(picture: Image.Image, mode: str) -> Image.Image:
         sheet = Image.new("RGBA", picture.size, "white")
         sheet.alpha_composite(picture.convert("RGBA"))
         picture = sheet
-    # Without a copy, the picture would go when its file is closed.
-    return picture.convert(mode) if picture.mode != mode else picture.copy()
-
-
-def _gray(mode: str, level: int) -> int | tuple[int, int, int]:
-    return level if mode == "L" else (level, level, level)
+    return picture.convert(mode) if picture.mode != mode else picture
