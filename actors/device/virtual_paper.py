@@ -20,7 +20,7 @@ PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".
 PIXEL_LIMIT = 200_000_000
 USUAL_DPI = 200.0
 POINTS_PER_INCH = 72
-STRIP_PX = 5_000_000
+STRIP_PX = 2_500_000
 """How much of a page of a PDF is drawn at once."""
 MARGIN_LINES = 8
 """Lines around a band that count in its making smaller."""
@@ -134,8 +134,8 @@ class _Printed:
         with _naming(self._side.path), _pdf(self._side.path) as document:
             page = document[self._side.number]
             bitmap = page.render(scale=self._scale, grayscale=self._mode == "L", crop=(0, below, 0, above))
-            drawn: Image.Image = bitmap.to_pil().convert(self._mode)
-        return drawn
+            drawn: Image.Image = bitmap.to_pil()
+        return drawn if drawn.mode == self._mode else drawn.convert(self._mode)
 
 
 @contextmanager
