@@ -239,6 +239,8 @@ class Runtime:
     async def _guard(self, work: Coroutine[Any, Any, None], ctx: Context) -> None:
         try:
             await work
+        except ScanbusError as error:
+            ctx.log.warning("background work failed", code=error.code, reason=error.text)
         except Exception:
             ctx.log.exception("background work failed")
 
