@@ -47,7 +47,7 @@ class Pictures(Actor):
         self._made.move_to_end(key)
         if len(self._made) > REMEMBERED:
             self._made.popitem(last=False)
-        await ctx.call(Hold(owner=msg.owner, blobs=[made.blob.name]))
+        await ctx.call(Hold(owner=msg.owner, blobs=[made.blob.name], again=True))
         return made
 
 

@@ -14,6 +14,8 @@ from schemas.envelope import Envelope
 ID = re.compile(r'(?:(?<=#)|(?<="broker-))[0-9a-f]{8}(?:\.\d+)?(?![0-9a-f])|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])')
 """In a letter's JSON: what makes a port or a letter unique, and the names of sessions, pages, jobs and blobs."""
 _TIMES = {"ttl"}
+_MOMENT = re.compile(r'(?<=_at":)\d+(\.\d+)?(e\+?\d+)?')
+"""When something happened: a field whose name ends with `_at`."""
 _encoder = msgspec.json.Encoder(order="sorted")
 _ABSENT = object()
 _GAP = "\0"
@@ -56,7 +58,7 @@ class _Letter:
         body = msgspec.msgpack.decode(letter.body)
         self.said = (letter.kind, body.get("type", "") if isinstance(body, dict) else "")
         fields = {name: getattr(letter, name) for name in Envelope.__struct_fields__ if name not in _TIMES}
-        self.text = ID.sub(gap, _encoder.encode({**fields, "body": body}).decode())
+        self.text = ID.sub(gap, _MOMENT.sub("0", _encoder.encode({**fields, "body": body}).decode()))
 
     def show(self, name: Callable[[str], str]) -> dict[str, Any]:
         """Its fields, ids by other names."""

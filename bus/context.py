@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
-from time import monotonic
+from time import monotonic, time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, ParamSpec, Self, TypeVar, cast
 
@@ -30,6 +30,10 @@ class World:
     def now(self) -> float:
         """Seconds of a clock that only moves forward."""
         return monotonic()
+
+    def unix_s(self) -> float:
+        """Seconds of the computer's own clock, since 1970: for what people read, and for what outlives a process."""
+        return time()
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -63,6 +67,10 @@ class Context:
     def now(self) -> float:
         """Seconds of a clock that only moves forward."""
         return self._runtime.world.now()
+
+    def unix_s(self) -> float:
+        """Seconds of the computer's own clock, since 1970: for what people read, and for what outlives a process."""
+        return self._runtime.world.unix_s()
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""

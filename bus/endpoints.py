@@ -20,19 +20,19 @@ WELCOME = b"welcome/"
 def runtime_folder(config: Config) -> Path:
     """The folder for sockets and locks, made private. Raises Denied where somebody else owns it."""
     if config.runtime_folder:
-        return _private(Path(config.runtime_folder))
+        return private_folder(Path(config.runtime_folder))
     if "XDG_RUNTIME_DIR" in os.environ:
-        return _private(Path(os.environ["XDG_RUNTIME_DIR"]) / "scanbus")
+        return private_folder(Path(os.environ["XDG_RUNTIME_DIR"]) / "scanbus")
     owner = os.getuid() if hasattr(os, "getuid") else 0
-    return _private(Path(tempfile.gettempdir()) / f"scanbus-{owner}")
+    return private_folder(Path(tempfile.gettempdir()) / f"scanbus-{owner}")
 
 
 def state_folder(config: Config) -> Path:
     """The folder for pages, keys and documents, made private. Raises Denied where somebody else owns it."""
     if config.state_folder:
-        return _private(Path(config.state_folder))
+        return private_folder(Path(config.state_folder))
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return _private(Path(home) / "scanbus")
+    return private_folder(Path(home) / "scanbus")
 
 
 def default_endpoint(config: Config) -> str:
@@ -54,7 +54,7 @@ def events_of(endpoint: str) -> str:
 
 def keys_folder(config: Config) -> Path:
     """Where the CURVE keys are."""
-    return _private(Path(config.bus.keys_folder) if config.bus.keys_folder else state_folder(config) / "keys")
+    return private_folder(Path(config.bus.keys_folder) if config.bus.keys_folder else state_folder(config) / "keys")
 
 
 def make_keys(config: Config) -> None:
@@ -107,7 +107,8 @@ def allowed(config: Config, frames: list[bytes]) -> list[bytes]:
     return [version, request, status, text, b"worker" if fine else b"", b""]
 
 
-def _private(folder: Path) -> Path:
+def private_folder(folder: Path) -> Path:
+    """Make a folder that is for this user alone. Raises Denied where somebody else owns it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not hasattr(os, "getuid"):
         return folder

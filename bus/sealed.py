@@ -1,35 +1,89 @@
 """One encrypted file: without it, whoever reads the disk reads the pages.
 
-AES-256-GCM over pieces of 1 MiB, each with a counter and a last-piece mark in its nonce (the STREAM construction of
-Hoang, Reyhanitabar, Rogaway and Vizar, 2015), so that pieces cannot be cut off, swapped or repeated. The key is
-derived from the session's key and a random salt (HKDF, RFC 5869): no two files share one.
+The content is sealed with AES-256-GCM under a random key of its own, in pieces of 1 MiB, each with a counter and a
+last-piece mark in its nonce (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar, 2015), so that pieces
+cannot be cut off, swapped or repeated. The header has that key, and a label, sealed under the key of whoever owns the
+file; magic, media type and the file's name are bound to it. So a file does not open at another name, and goes to
+another owner with a new header alone.
 """
 
 import io
 import os
 import secrets
 import struct
-from typing import BinaryIO
+from collections.abc import Callable
+from functools import partial
+from typing import BinaryIO, Self
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
 from typing_extensions import Buffer
+
+from bus.durable import patiently, storage
+from schemas.errors import Damaged
 
 PIECE_BYTES = 1 << 20
 TAG_BYTES = 16
 SEALED_BYTES = PIECE_BYTES + TAG_BYTES
-MAGIC = b"scanbus1"
-HEADER = struct.Struct("<8s16s40s")
+MAGIC = b"scanbus2"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+LABEL_BYTES = 400
+"""A label is at most so long."""
+_HEAD = struct.Struct("<8s40s12sH")
+"""Magic, media type, nonce, and how many bytes of sealed key and label follow."""
+
+
+class Header(Struct, frozen=True):
+    """What is said of a file before its content."""
+
+    media_type: str
+    label: bytes
+    key: bytes
+    """The content's."""
+
+    @classmethod
+    def new(cls, media_type: str, label: bytes) -> Self:
+        """For new content. Raises ValueError for a label that is too long."""
+        if len(label) > LABEL_BYTES:
+            raise ValueError(f"a label has at most {LABEL_BYTES} bytes")
+        return cls(media_type, label, secrets.token_bytes(KEY_BYTES))
+
+    @classmethod
+    def read(cls, file: BinaryIO, owner: AESGCM, name: str) -> Self:
+        """That of a file, which is left where the content begins. Raises Damaged, OSError."""
+        head = file.read(_HEAD.size)
+        if len(head) < _HEAD.size or not head.startswith(MAGIC):
+            raise Damaged(blob=name)
+        magic, media_type, nonce, size = _HEAD.unpack(head)
+        try:
+            opened = owner.decrypt(nonce, file.read(size), magic + media_type + name.encode())
+        except InvalidTag as error:
+            raise Damaged(blob=name) from error
+        return cls(media_type.rstrip(b"\0").decode(), opened[KEY_BYTES:], opened[:KEY_BYTES])
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a file, whoever owns it."""
+        return _HEAD.size + KEY_BYTES + len(self.label) + TAG_BYTES
+
+    def sealed(self, owner: AESGCM, name: str) -> bytes:
+        """As it stands in the file of that name."""
+        media_type = self.media_type.encode().ljust(40, b"\0")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        wrapped = owner.encrypt(nonce, self.key + self.label, MAGIC + media_type + name.encode())
+        return _HEAD.pack(MAGIC, media_type, nonce, len(wrapped)) + wrapped
 
 
 class Sealer:
-    """Encrypts what is written to `file`, piece by piece; `finish` seals the last one."""
+    """Encrypts what is written to `file`, piece by piece; `finish` seals the last one and writes the header."""
 
-    def __init__(self, file: io.FileIO, key: bytes, media_type: str) -> None:
+    def __init__(self, file: io.FileIO, header: Header, wait_for_room: Callable[[], None] | None = None) -> None:
         self._file = file
-        self._header = HEADER.pack(MAGIC, secrets.token_bytes(16), media_type.encode())
-        self._cipher = _cipher(key, self._header)
+        self._header = header
+        self._wait_for_room = wait_for_room
+        self._cipher = AESGCM(header.key)
         self._piece = bytearray(PIECE_BYTES)
         self._used = 0
         self._sealed = bytearray(SEALED_BYTES)
@@ -46,36 +100,46 @@ class Sealer:
             self._used += taken
             view = view[taken:]
 
-    def finish(self) -> None:
-        """Write the last piece. Raises OSError."""
+    def finish(self, owner: AESGCM, name: str) -> None:
+        """Write the last piece, then the header: only the whole content tells the name. Raises OSError."""
         self._seal(last=True)
+        self._file.seek(0)
+        self._write_all(self._header.sealed(owner, name))
 
     def _seal(self, *, last: bool) -> None:
         size = self._used + TAG_BYTES
         out = memoryview(self._sealed)[:size]
         with memoryview(self._piece)[: self._used] as piece:
-            self._cipher.encrypt_into(_nonce(self._counter, last=last), piece, self._header, out)
+            self._cipher.encrypt_into(_nonce(self._counter, last=last), piece, None, out)
         if self._counter == 0:
-            # Not before there is something to seal: making a sealer cannot fail.
-            _write_all(self._file, self._header)
-        _write_all(self._file, out)
+            self._file.seek(self._header.size)
+        self._write_all(out)
         self._counter += 1
         self._used = 0
 
+    def _write_all(self, data: Buffer) -> None:
+        rest = memoryview(data)
+        while len(rest):
+            rest = rest[patiently(partial(self._file.write, rest), self._wait_for_room) or 0 :]
+
 
 class SealedReader(io.RawIOBase):
-    """Decrypts a sealed file; can seek. Raises cryptography's InvalidTag where a piece is not what was written."""
+    """Decrypts a sealed file; can seek. Making one and reading raise Damaged, StorageFailed."""
 
-    def __init__(self, file: BinaryIO, key: bytes) -> None:
+    def __init__(self, file: BinaryIO, owner: AESGCM, name: str) -> None:
         super().__init__()
         self._file = file
-        self._header = file.read(HEADER.size)
-        if len(self._header) < HEADER.size or not self._header.startswith(MAGIC):
+        self._name = name
+        try:
+            with storage(blob=name):
+                self.header = Header.read(file, owner, name)
+                body = os.fstat(file.fileno()).st_size - self.header.size
+            if body < TAG_BYTES:
+                raise Damaged(blob=name)
+        except BaseException:
             file.close()
-            raise EOFError("not a sealed file")
-        self.media_type = HEADER.unpack(self._header)[2].rstrip(b"\0").decode("utf-8", "replace")
-        self._cipher = _cipher(key, self._header)
-        body = os.fstat(file.fileno()).st_size - HEADER.size
+            raise
+        self._cipher = AESGCM(self.header.key)
         self._pieces = max(1, -(-body // SEALED_BYTES))
         self.size = body - TAG_BYTES * self._pieces
         """Bytes of the content."""
@@ -102,15 +166,12 @@ class SealedReader(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Buffer) -> int:
-        """Read at most to the end of a piece. Raises InvalidTag, EOFError."""
+        """Read at most to the end of a piece."""
         number, offset = divmod(self._at, PIECE_BYTES)
         if number >= self._pieces:
             return 0
         if number != self._number:
-            self._file.seek(HEADER.size + number * SEALED_BYTES)
-            sealed = self._file.read(SEALED_BYTES)
-            last = number == self._pieces - 1
-            self._piece = self._cipher.decrypt(_nonce(number, last=last), sealed, self._header)
+            self._piece = self._open(number)
             self._number = number
         view = memoryview(buffer).cast("B")
         data = self._piece[offset : offset + len(view)]
@@ -123,16 +184,15 @@ class SealedReader(io.RawIOBase):
         self._file.close()
         super().close()
 
-
-def _cipher(key: bytes, header: bytes) -> AESGCM:
-    return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=header, info=b"scanbus blob").derive(key))
+    def _open(self, number: int) -> bytes:
+        with storage(blob=self._name):
+            self._file.seek(self.header.size + number * SEALED_BYTES)
+            sealed = self._file.read(SEALED_BYTES)
+        try:
+            return self._cipher.decrypt(_nonce(number, last=number == self._pieces - 1), sealed, None)
+        except InvalidTag as error:
+            raise Damaged(blob=self._name) from error
 
 
 def _nonce(counter: int, *, last: bool) -> bytes:
     return struct.pack(">7xIB", counter, last)
-
-
-def _write_all(file: io.FileIO, data: Buffer) -> None:
-    view = memoryview(data)
-    while len(view):
-        view = view[file.write(view) or 0 :]

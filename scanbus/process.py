@@ -80,9 +80,9 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
 
 
 async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> None:
-    from bus.blobs import BlobStore
     from bus.broker import Broker
     from bus.endpoints import default_endpoint, state_folder
+    from bus.opened import open_store
     from bus.runtime import Runtime
     from bus.tracer import Tracer
     from schemas.registry import private_fields
@@ -97,7 +97,7 @@ async def _serve_main(setup: Setup, reader: asyncio.StreamReader, say: Say) -> N
         on_lost=lambda process, reason: say(Said(lost=process, reason=reason)),
     )
     state = state_folder(config)
-    store = BlobStore(state)
+    store = open_store(config)
     tracer = Tracer(config, broker, version=version("scanbus"), private=private_fields())
     actors = [actor_type(kind)(config) for kind in config.processes[MAIN]]
     for actor in actors:
@@ -137,12 +137,12 @@ async def join(
 
     Raises what the actors' `start` raises, Denied where the keys are missing, NotFound for an unknown actor.
     """
-    from bus.blobs import BlobStore
-    from bus.endpoints import default_endpoint, state_folder
+    from bus.endpoints import default_endpoint
+    from bus.opened import open_store
     from bus.port import ZmqPort
     from bus.runtime import Runtime
 
-    store = BlobStore(state_folder(config))
+    store = open_store(config)
     # Actors that share a process leave together: one that were idle alone could not be started again.
     idle_s = 0.0 if reader is None or len(kinds) > 1 else config.device.idle_s if instance else config.idle_s
     process = f"{name}/{instance}" if instance else name

@@ -42,8 +42,21 @@ class BusConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The blob store."""
 
-    memory_limit_mb: Annotated[int, Meta(ge=16)] = 256
-    """For pages in flight and pictures served again; everything else is on disk only."""
+    memory_limit_mb: Annotated[int, Meta(ge=16)] = 800
+    """What is kept in memory although it lies on the disk: the pictures that the gateway serves again take an eighth
+    of it. Pages never wait in memory for the disk."""
+    disk_limit_mb: Annotated[int, Meta(ge=0)] = 0
+    """What all sessions together may take on the disk: beyond, pictures that can be made again go, and scanners wait.
+    0: as much as the disk has."""
+    disk_reserve_mb: Annotated[int, Meta(ge=0)] = 64
+    """Left free on the disk for others, but never more than a sixteenth of it: scanners wait."""
+    empty_session_s: Seconds = 86400.0
+    """How long a session is kept that nobody uses and nothing is in."""
+    session_idle_days: Annotated[float, Meta(ge=0)] = 0
+    """How long a session is kept that nobody uses, whatever is in it. 0: until its owner ends it."""
+    volatile: bool = False
+    """Whether session keys are kept in memory alone, in the runtime folder or `/dev/shm`: they survive crashes, but
+    neither a reboot nor the end of the service. Linux only."""
 
 
 class VirtualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,7 +122,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
     processes: dict[str, tuple[str, ...]] = field(
         default_factory=lambda: {
-            "main": ("buffer", "cache", "device", "gateway"),
+            "main": ("buffer", "cache", "device", "gateway", "kept"),
             "driver": ("driver",),
             "image": ("image",),
             "pdf": ("pdf",),

@@ -203,6 +203,16 @@ class StorageFailed(ServiceError):
     retryable = True
 
 
+class Damaged(ServiceError):
+    """What was kept here is damaged and cannot be read.
+
+    Everything else is whole: scan this page again, then remove this one.
+    """
+
+    code = "damaged"
+    http_status = 500
+
+
 class Internal(ServiceError):
     """Scanbus made a mistake.
 

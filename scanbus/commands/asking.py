@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from bus.actor import Actor
-from bus.blobs import BlobStore
 from bus.context import Context, Stream
-from bus.endpoints import default_endpoint, state_folder
+from bus.endpoints import default_endpoint
+from bus.opened import open_store
 from bus.port import ZmqPort
 from bus.runtime import Runtime
 from scanbus.client import NOT_RUNNING, ScannerError
@@ -45,7 +45,7 @@ async def asked(config: Config, message: Request[ReplyT, PartT], instance: str) 
         raise _absent(endpoint)
     asker = Asker(config)
     port = ZmqPort(config, endpoint, f"{asker.service}@{socket.gethostname()}")
-    runtime = Runtime(port, asker, store=BlobStore(state_folder(config)))
+    runtime = Runtime(port, asker, store=open_store(config))
     running = asyncio.create_task(runtime.run())
     ready = asyncio.create_task(runtime.ready())
     await asyncio.wait({running, ready}, timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)

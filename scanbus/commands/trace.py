@@ -14,7 +14,7 @@ import msgspec
 
 from bus.blobs import NAME, BlobStore
 from bus.codec import from_json
-from bus.endpoints import state_folder
+from bus.opened import open_store
 from bus.trace import read
 from scanbus.commands.asking import asked
 from scanbus.commands.letters import count, shown
@@ -38,7 +38,7 @@ def trace(config: Config, arguments: Namespace) -> None:
         print(f"{arguments.file}: {count(told.letters, 'letter')}", file=sys.stderr)
         return
     message = Record(path=str(path), session=arguments.session, service=arguments.service, private=arguments.private)
-    copier = Copier(BlobStore(state_folder(config)), path) if arguments.blobs else None
+    copier = Copier(open_store(config), path) if arguments.blobs else None
     print(f"Recording to {arguments.file}; Ctrl-C ends it.", file=sys.stderr, flush=True)
     told = asyncio.run(_ask(config, message, copier))
     print(f"{arguments.file}: {count(told.letters, 'letter')}{copier.result() if copier else ''}", file=sys.stderr)

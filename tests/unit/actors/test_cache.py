@@ -1,17 +1,19 @@
 """Bytes stay as long as somebody owns them, and no longer."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from actors.cache import Cache
 from bus import Context
 from schemas.buffer import ListPages, Remove
-from schemas.cache import EndSession, GetUsage, Hold, Release
+from schemas.cache import EndSession, GetUsage, Hold, Release, UseSession
 from schemas.errors import Denied, NotFound
 from schemas.message import Blob
-from tests.house import House, in_house
+from tests.house import WAIT_S, House, in_house
 from tests.paper import kept, stack
 
 TEXT = "text/plain"
@@ -22,11 +24,14 @@ def older(here: House, ctx: Context, name: str, hours: float) -> None:
     os.utime(here.store.folder / "pages" / ctx.session / name, (then, then))
 
 
-async def swept(here: House, ctx: Context) -> None:
-    """The cache sweeps when it starts; an answer of it comes after that."""
+async def swept(here: House) -> None:
+    """The cache sweeps when it starts."""
     await here.stop("cache")
     here.start("cache")
-    await ctx.call(Release(owners=[]))
+    await here.ready("cache")
+    actor = here.actors["cache"]
+    assert isinstance(actor, Cache)
+    await asyncio.wait_for(actor.tidied.wait(), WAIT_S)
 
 
 async def put_old(here: House, ctx: Context, text: str, hours: float = 2) -> Blob:
@@ -93,12 +98,13 @@ async def test_the_end_of_a_session_leaves_neither_key_nor_file(here: House) -> 
 @in_house
 async def test_holding_what_is_not_there_is_not_found_and_holds_nothing(here: House) -> None:
     ctx = here.session()
+    await ctx.call(UseSession())
     blob = await ctx.put(b"there", TEXT)
     for name in ("0" * 32, "../../cache.sqlite", ""):
         with pytest.raises(NotFound):
             await ctx.call(Hold(owner="page", blobs=[blob.name, name]))
     older(here, ctx, blob.name, 2)
-    await swept(here, ctx)
+    await swept(here)
     assert not here.store.exists(ctx.session, blob.name)
 
 
@@ -117,7 +123,7 @@ async def test_a_sweep_deletes_what_was_left_behind_and_nothing_else(here: House
     part = here.store.folder / "pages" / ctx.session / ".unfinished"
     part.write_bytes(b"half a page")
     older(here, ctx, part.name, 2)
-    await swept(here, ctx)
+    await swept(here)
     assert set(here.store.names(ctx.session)) == {owned.name, fresh.name}
     assert left.name not in here.store.names(ctx.session)
 
@@ -129,7 +135,7 @@ async def test_a_sweep_ends_sessions_that_were_empty_for_a_day(here: House) -> N
     then = time.time() - 25 * 3600
     for ctx in (empty, full):
         os.utime(here.store.folder / "session-keys" / ctx.session, (then, then))
-    await swept(here, new)
+    await swept(here)
     assert set(here.store.sessions()) == {full.session, new.session}
 
 
@@ -142,7 +148,7 @@ async def test_files_that_vanish_disturb_neither_usage_nor_sweep(here: House) ->
     (here.store.folder / "pages" / gone.session).rmdir()
     left = await put_old(here, ctx, "left")
     assert (await ctx.call(GetUsage())).blobs == 2
-    await swept(here, ctx)
+    await swept(here)
     assert not here.store.exists(ctx.session, left.name)
     assert (await ctx.call(GetUsage())).blobs == 1
     assert await ctx.read(page.image.blob)
@@ -167,7 +173,7 @@ async def test_owners_are_remembered_over_a_restart(here: House) -> None:
     image = await kept(ctx, bytes(24))
     await ctx.call(Hold(owner="page", blobs=[image.blob.name]))
     older(here, ctx, image.blob.name, 48)
-    await swept(here, ctx)
+    await swept(here)
     assert await ctx.read(image.blob)
     await ctx.call(Release(owners=["page"]))
     assert not here.store.exists(ctx.session, image.blob.name)

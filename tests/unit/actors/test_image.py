@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bus import Context
 from schemas.cache import Release
-from schemas.errors import DriverFailed, NotFound, ScanbusError, StorageFailed, TooLarge, Unsupported
+from schemas.errors import Damaged, DriverFailed, NotFound, ScanbusError, TooLarge, Unsupported
 from schemas.image import Render, Rendered
 from schemas.page import Color, Image
 from tests.house import House, in_house
@@ -192,11 +192,11 @@ async def test_a_page_that_is_damaged_on_disk_is_said(here: House, tmp_path: Pat
     content = bytearray(path.read_bytes())
     content[-20] ^= 1
     path.write_bytes(content)
-    assert isinstance(await refused(ctx, image), StorageFailed)
+    assert isinstance(await refused(ctx, image), Damaged)
     path.write_bytes(content[:100])
-    assert isinstance(await refused(ctx, image), StorageFailed)
+    assert isinstance(await refused(ctx, image), Damaged)
     path.write_bytes(b"")
-    assert isinstance(await refused(ctx, image), StorageFailed)
+    assert isinstance(await refused(ctx, image), Damaged)
 
 
 @in_house

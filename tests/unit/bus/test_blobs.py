@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.blobs import BlobStore
-from bus.sealed import HEADER, PIECE_BYTES, SEALED_BYTES
-from schemas.errors import NotFound, StorageFailed, StorageFull
+from bus.sealed import PIECE_BYTES, SEALED_BYTES, Header
+from schemas.errors import Damaged, NotFound, StorageFailed, StorageFull
 from schemas.message import Blob
 
 ALICE, BOB = "a" * 32, "b" * 32
 PDF, PNM = "application/pdf", "image/x-portable-anymap"
+HEADER_BYTES = Header.new(PDF, b"").size
 CANARY = b"the quick brown canary " * 100_000
 
 
@@ -79,8 +80,8 @@ def test_another_session_cannot_read_even_a_file_that_was_copied_to_it(store: Bl
     with pytest.raises(NotFound):
         store.read(BOB, blob.name)
     file_of(store, blob, BOB).write_bytes(file_of(store, blob).read_bytes())
-    with pytest.raises(StorageFailed):
-        store.read(BOB, blob.name)
+    with pytest.raises(Damaged):
+        store.open(BOB, blob.name)
 
 
 def test_after_the_session_ends_nothing_can_be_read_and_nothing_is_left(store: BlobStore) -> None:
@@ -93,20 +94,20 @@ def test_after_the_session_ends_nothing_can_be_read_and_nothing_is_left(store: B
     assert not [path for path in store.folder.rglob("*") if ALICE in str(path)]
     store.begin(ALICE)
     file_of(store, blob).write_bytes(sealed)
-    with pytest.raises(StorageFailed):
-        store.read(ALICE, blob.name)
+    with pytest.raises(Damaged):
+        store.open(ALICE, blob.name)
 
 
 def damage(sealed: bytes, how: str) -> bytes:
-    middle = HEADER.size + 100
-    piece = slice(HEADER.size, HEADER.size + SEALED_BYTES)
+    middle = HEADER_BYTES + 100
+    piece = slice(HEADER_BYTES, HEADER_BYTES + SEALED_BYTES)
     match how:
         case "bit flipped":
             return sealed[:middle] + bytes([sealed[middle] ^ 1]) + sealed[middle + 1 :]
         case "header changed":
             return sealed[:20] + bytes([sealed[20] ^ 1]) + sealed[21:]
         case "last piece cut off":
-            return sealed[: HEADER.size + 2 * SEALED_BYTES]
+            return sealed[: HEADER_BYTES + 2 * SEALED_BYTES]
         case "torn":
             return sealed[:-5]
         case "emptied":
@@ -126,16 +127,17 @@ def test_a_damaged_file_is_said_to_be_damaged_and_the_others_can_be_read(store: 
     other = store.put(ALICE, b"other", PDF)
     path = file_of(store, blob)
     path.write_bytes(damage(path.read_bytes(), how))
-    with pytest.raises(StorageFailed, match="damaged"):
+    with pytest.raises(Damaged) as told:
         store.read(ALICE, blob.name)
+    assert told.value.data == {"blob": blob.name}
     assert store.read(ALICE, other.name) == b"other"
 
 
 def test_two_files_exchanged_are_noticed(store: BlobStore) -> None:
     one, two = (file_of(store, store.put(ALICE, data, PDF)) for data in (b"one", b"two"))
     one.rename(one.with_name("x")), two.rename(one), one.with_name("x").rename(two)
-    with pytest.raises(StorageFailed, match="damaged"):
-        store.read(ALICE, one.name)
+    with pytest.raises(Damaged):
+        store.open(ALICE, one.name)
 
 
 def test_what_was_not_finished_leaves_nothing(store: BlobStore) -> None:
