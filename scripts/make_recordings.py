@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from select import select
 from typing import TextIO
 
 from msgspec import Struct
@@ -15,13 +14,13 @@ from actors.device.check import MemorySink, check_driver
 from actors.device.recording import SHIPPED_FOLDER
 from actors.device.sane import SaneDriver, connected, head_of
 from actors.device.sane_device import SaneDevice, SaneHandle
-from actors.device.sane_handle import Handle
 from actors.device.sane_options import Panel
 from actors.device.sane_record import Recorder, Tape, record
 from schemas.config import DeviceConfig
 from schemas.device import Area, OptionValue, Settings
 from schemas.errors import ScanbusError
 from schemas.page import Color, Source
+from scripts.calm import CalmHandle
 
 ADDRESS = "test:0"
 STACK = 10
@@ -33,7 +32,7 @@ class Story(Struct, frozen=True, kw_only=True):
 
     settings: Settings
     status: str = ""
-    """`NO_DOCS` is given before the page moves, any other instead of its first line; those need `select-fd`."""
+    """`NO_DOCS` is given before the page moves, any other instead of its first line."""
     page: int = 1
 
 
@@ -69,14 +68,13 @@ STORIES = {
 """By the names of their files."""
 
 
-class Staged(Handle):
+class Staged(CalmHandle):
     """The test device as a story wants it."""
 
     def __init__(self, story: Story) -> None:
         super().__init__(ADDRESS)
         self._story = story
         self._page = 0
-        self._fresh = False
 
     def start(self) -> None:
         """Begin the next page."""
@@ -87,15 +85,6 @@ class Staged(Handle):
             else:
                 self._answer(f"SANE_STATUS_{self._story.status}")
         super().start()
-        self._fresh = True
-
-    def read(self, into: memoryview) -> int | None:
-        """Read, or fail."""
-        if self._fresh and "select-fd" in self._story.settings.options:
-            # libsane can lock up when its reading thread is ended just after its start.
-            select([self._device], [], [], 10)
-        self._fresh = False
-        return super().read(into)
 
     def cancel(self) -> None:
         """End the scan, and the failing."""

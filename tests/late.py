@@ -44,9 +44,6 @@ class _Watched:
     @contextmanager
     def image(self, header: Header) -> Iterator[Writer]:
         with self._sink.image(header) as writer:
-            # The test device's own thread must have ended: `sane_cancel` stops it wherever it is, and hangs where that
-            # thread holds a lock, once in some thousand times. A short page is done long before.
-            self._sink.wait(0.02)
             yield writer
         self._done += 1
         self._device.page_done(self._done)

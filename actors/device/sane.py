@@ -1,5 +1,6 @@
 """The driver for all that SANE knows: without it, no scanner made of metal would be found."""
 
+import ctypes
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -51,6 +52,12 @@ def _start_sane() -> tuple[int, ...]:
 
     Gives libsane's version.
     """
+    # The first thread that ends makes the C library load what ending needs. Backends cancel theirs wherever these are:
+    # one that is canceled while it loads keeps the loader's lock, and no thread can ever be started again. A backtrace
+    # needs the same, so that it is loaded now.
+    backtrace = getattr(ctypes.CDLL(None), "backtrace", None)
+    if backtrace is not None:
+        backtrace((ctypes.c_void_p * 1)(), 1)
     with translated():
         _, *numbers = _sane.init()
         return tuple(numbers)

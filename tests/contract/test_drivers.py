@@ -61,7 +61,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def no_hang(sane_test_devices: Path) -> Iterator[None]:
-    # Very rarely libsane waits for its own thread for ever: a run that ends is better than one that hangs.
+    # Should libsane ever hang: a run that ends is better.
     faulthandler.dump_traceback_later(60, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()

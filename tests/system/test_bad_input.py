@@ -1,7 +1,6 @@
 """Whatever goes wrong: a documented error, the finished pages are there, and the next scan works."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import PIL.Image
@@ -37,18 +36,6 @@ SANE_STATUSES = {
 SANE_SMALL = Settings(source=Source.FEEDER, resolution_dpi=75, area=Area(width_mm=20, height_mm=10))
 
 
-@pytest.fixture(scope="module")
-def sane_test_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """SANE's own test device and nothing else; read when SANE first starts in this process."""
-    pytest.importorskip("_sane", reason="SANE is not on this system")
-    folder = tmp_path_factory.mktemp("sane")
-    (folder / "dll.conf").write_text("test\n")
-    (folder / "test.conf").write_text("number_of_devices 2\n")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SANE_CONFIG_DIR", str(folder))
-        yield
-
-
 @pytest.fixture
 def paper(tmp_path: Path) -> Path:
     """The virtual scanner's folder, with four pages."""
@@ -65,7 +52,8 @@ def config(tmp_path: Path, paper: Path) -> Config:
 
 
 @pytest.fixture
-def sane_config(config: Config, sane_test_devices: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+def sane_config(config: Config, sane_test_devices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    pytest.importorskip("_sane", reason="SANE is not on this system")
     add_driver(monkeypatch, tmp_path, "late", "tests.late:LateDriver")
     # One search, because SANE knows no threads and here all drivers share a process.
     return replace(config, device=replace(config.device, drivers=("late",), search_interval_s=3600))

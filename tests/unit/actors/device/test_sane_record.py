@@ -16,13 +16,13 @@ pytest.importorskip("_sane", reason="SANE is not on this system")
 from actors.device.check import MemorySink
 from actors.device.recording import SHIPPED_FOLDER, read_recording
 from actors.device.sane import SaneDriver, connected, head_of
-from actors.device.sane_device import SaneDevice
-from actors.device.sane_handle import Handle
+from actors.device.sane_device import SaneDevice, SaneHandle
 from actors.device.sane_record import record
 from schemas.config import DeviceConfig
 from schemas.device import Area, Settings
 from schemas.errors import Offline, ScanbusError
 from schemas.page import Color, Source
+from scripts.calm import CalmHandle
 from scripts.make_recordings import ADDRESS, STORIES, Staged
 from tests.recordings import outcome, playing
 
@@ -32,7 +32,7 @@ SMALL = Settings(resolution_dpi=100, area=Area(width_mm=50, height_mm=40), color
 
 @pytest.fixture(autouse=True)
 def sane(sane_test_devices: Path) -> Iterator[None]:
-    # Very rarely libsane waits for its own thread for ever: a run that ends is better than one that hangs.
+    # Should libsane ever hang: a run that ends is better.
     faulthandler.dump_traceback_later(60, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
@@ -42,7 +42,7 @@ def sane(sane_test_devices: Path) -> Iterator[None]:
 def recorded(tmp_path: Path) -> Callable[..., Path]:
     """Records a scan of SANE's test device."""
 
-    def make(settings: Settings, handle: Callable[[], Handle] = lambda: connected(ADDRESS)) -> Path:
+    def make(settings: Settings, handle: Callable[[], SaneHandle] = lambda: connected(ADDRESS)) -> Path:
         path = tmp_path / "story.jsonl"
         lines: list[str] = []
         with suppress(ScanbusError):
@@ -123,7 +123,7 @@ def test_pages_end_where_the_recording_ends(recorded: Callable[..., Path]) -> No
 CANARY = b"canary in a page"
 
 
-class Canary(Handle):
+class Canary(CalmHandle):
     """Every page says who it is."""
 
     def __init__(self) -> None:
