@@ -19,11 +19,16 @@ WAIT_S = 10.0
 
 def add_driver(monkeypatch: pytest.MonkeyPatch, folder: Path, family: str, target: str) -> None:
     """Install an entry point of the group `scanbus.drivers` for the length of a test."""
+    install_driver(folder, family, target)
+    monkeypatch.syspath_prepend(folder)
+
+
+def install_driver(folder: Path, family: str, target: str) -> None:
+    """Make a folder that has a driver, for whoever has it in its path."""
     info = folder / f"{family}-0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {family}\nVersion: 0\n")
     (info / "entry_points.txt").write_text(f"[scanbus.drivers]\n{family} = {target}\n")
-    monkeypatch.syspath_prepend(folder)
 
 
 class Stage:
@@ -36,6 +41,7 @@ class Stage:
         self.calls: list[str] = []
         self.threads: set[int] = set()
         self.acquire: Callable[[Settings, Sink], None] = feed(1)
+        self.rest: Callable[[], None] = lambda: None
         self.hanging = threading.Event()
         self.released = threading.Event()
 
@@ -109,6 +115,9 @@ class StageDevice:
     def acquire(self, settings: Settings, sink: Sink) -> None:
         self.stage.called("acquire")
         self.stage.acquire(settings, sink)
+
+    def rest(self) -> None:
+        self.stage.rest()
 
     def close(self) -> None:
         self.stage.called("close")

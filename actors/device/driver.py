@@ -72,6 +72,17 @@ class OpenDevice(Protocol):
         """Release the device."""
 
 
+@runtime_checkable
+class Resting(OpenDevice, Protocol):
+    """A device with work that is left when a scan's outcome is known: to park, to be given back."""
+
+    def rest(self) -> None:
+        """Do it; called after each `acquire`, by who told its outcome. Whoever does not come back is ended.
+
+        Nothing is lost without it: the next `acquire` does it first.
+        """
+
+
 class Driver(Protocol):
     """One family of devices; runs in a process of its own, may block, hang or crash there."""
 

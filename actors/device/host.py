@@ -5,10 +5,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
+from math import inf
 from time import monotonic
 from typing import ClassVar, TypeVar
 
-from actors.device.driver import Driver, OpenDevice, Recordable
+from actors.device.driver import Driver, OpenDevice, Recordable, Resting
 from actors.device.sink import NoSink, StoreSink
 from bus import Actor, Context, on
 from schemas.config import Config
@@ -56,7 +57,7 @@ class DriverHost(Actor):
     async def stop(self) -> None:
         """Release the device."""
         if self._device is not None:
-            await self._run(self._device.close)
+            await self._run(self._device.close, within_s=STOP_S)
         self._thread.shutdown(wait=False)
 
     @on(Find)
@@ -88,7 +89,13 @@ class DriverHost(Actor):
             finally:
                 sink.finish()
 
-        await self._run(scan, sink)
+        rest_s = STOP_S
+        try:
+            await self._run(scan, sink)
+            # One that is well is trusted: some park before they come back, and that may take long.
+            rest_s = inf
+        finally:
+            ctx.spawn(self._rest(rest_s))
         return Acquired()
 
     @on(Record)
@@ -131,13 +138,20 @@ class DriverHost(Actor):
             self._device = self._load().open(self._address)
         return self._device
 
-    async def _run(self, work: Callable[[], ResultT], sink: StoreSink | NoSink | None = None) -> ResultT:
+    async def _rest(self, within_s: float) -> None:
+        """Let the device come to rest, when its caller has an answer already: this may hang, as any call may."""
+        if isinstance(self._device, Resting):
+            await self._run(self._device.rest, within_s=within_s)
+
+    async def _run(
+        self, work: Callable[[], ResultT], sink: StoreSink | NoSink | None = None, within_s: float = inf
+    ) -> ResultT:
         """Do the driver's work in its thread, and watch that it comes back."""
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         began = monotonic()
         try:
             while not (await asyncio.wait({future}, timeout=0.5))[0]:
-                if monotonic() - (sink.last_sign if sink else began) > self.config.device.silence_s:
+                if monotonic() - (sink.last_sign if sink else began) > min(within_s, self.config.device.silence_s):
                     self.end(HUNG)
         except asyncio.CancelledError:
             if sink is not None:

@@ -29,21 +29,18 @@ class SaneDevice:
 
     def __init__(self, connect: Callable[[], SaneHandle]) -> None:
         self._open = connect
+        self._worn = True
         self._connect()
 
     def _connect(self) -> None:
         self._handle = self._open()
+        self._held = True
         self._panel = Panel(self._handle)
         self._worn = False
 
     def _renew(self) -> None:
-        """Exchange a handle that was used for a scan, or failed: only a new one surely finds a device that was
-        unplugged, slept or stumbled."""
-        if self._worn:
-            # Some backends keep their options' values even so.
-            with suppress(ScanbusError):
-                self._panel.restore()
-            self._handle.close()
+        self.rest()
+        if not self._held:
             self._connect()
         self._worn = True
 
@@ -57,12 +54,6 @@ class SaneDevice:
     def acquire(self, settings: Settings, sink: Sink) -> None:
         """Scan one image after another; see `OpenDevice.acquire`."""
         self._renew()
-        try:
-            self._acquire(settings, sink)
-        finally:
-            self._handle.cancel()
-
-    def _acquire(self, settings: Settings, sink: Sink) -> None:
         source = sane_settings.apply(self._panel, settings)
         # Now, because some backends refuse to be asked while they scan.
         resolution_dpi = sane_settings.resolution_dpi(self._panel)
@@ -80,6 +71,20 @@ class SaneDevice:
             if source == Source.FLATBED or number == settings.pages:
                 return
 
+    def rest(self) -> None:
+        """Give back a handle that was used for a scan, or failed: only a new one surely finds a device that was
+        unplugged, slept or stumbled. See `Resting.rest`."""
+        if self._held and self._worn:
+            self._held = False
+            self._handle.cancel()
+            # Some backends keep their options' values even so.
+            with suppress(ScanbusError):
+                self._panel.restore()
+            self._handle.close()
+
     def close(self) -> None:
         """Release the device."""
-        self._handle.close()
+        if self._held:
+            self._held = False
+            self._handle.cancel()
+            self._handle.close()

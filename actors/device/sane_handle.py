@@ -20,6 +20,8 @@ _LIBSANE = ctypes.CDLL(_sane.__file__)
 _LIBSANE.sane_strstatus.restype = ctypes.c_char_p
 _LIBSANE.sane_strstatus.argtypes = (ctypes.c_int,)
 _LIBSANE.sane_read.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int))
+_LIBSANE.sane_close.argtypes = (ctypes.c_void_p,)
+_LIBSANE.sane_close.restype = None
 _LIBSANE.sane_control_option.argtypes = (
     *(ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p),
     ctypes.POINTER(ctypes.c_int),
@@ -47,9 +49,13 @@ class Handle:
             self._device: Any = _sane._open(name)
 
     @property
+    def _field(self) -> ctypes.c_void_p:
+        """Where python-sane keeps SANE's handle: the first field after the object's head, without an accessor."""
+        return ctypes.c_void_p.from_address(id(self._device) + object.__basicsize__)
+
+    @property
     def _handle(self) -> int:
-        """SANE's handle: python-sane keeps it as the first field after the object's head, and has no accessor."""
-        handle = ctypes.c_void_p.from_address(id(self._device) + object.__basicsize__).value
+        handle = self._field.value
         if handle is None:
             raise DriverFailed("The scanner was closed. Press Scan again.")
         return handle
@@ -114,5 +120,8 @@ class Handle:
 
     def close(self) -> None:
         """Give the device back."""
-        with translated():
-            self._device.close()
+        # Not python-sane's: it keeps the GIL, and a backend that hangs would stop the whole process, watchdog included.
+        field = self._field
+        handle, field.value = field.value, None
+        if handle is not None:
+            _LIBSANE.sane_close(handle)

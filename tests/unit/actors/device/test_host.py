@@ -216,6 +216,56 @@ async def test_a_driver_that_ignores_a_stop_ends_its_process(
     stage.released.set()
 
 
+@pytest.mark.parametrize("error", [None, PaperJam("It is jammed.")], ids=["well", "fault"])
+@in_house
+async def test_a_device_that_never_comes_to_rest_has_said_what_came_of_the_scan_before(
+    here: House, stage: Stage, error: ScanbusError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its process is ended; after a fault that is soon."""
+    monkeypatch.setattr(host, "STOP_S", SILENCE_S if error else 6 * WAIT_S)
+    here.config = replace(here.config, device=replace(here.config.device, silence_s=6 * WAIT_S if error else SILENCE_S))
+    ctx = here.session()
+    stage.acquire, stage.rest = feed(1, error), stage.hang
+    if error is None:
+        assert len(await acquired(ctx)) == 1
+    else:
+        images, failure = await failed(ctx)
+        assert (images, failure.text) == (1, error.text)
+    assert here.ended == []
+    assert await asyncio.to_thread(stage.hanging.wait, WAIT_S)
+    stage.acquire = feed(1)
+    assert isinstance((await failed(ctx))[1], Lost)
+    assert here.ended == [(f"driver/{DEVICE}", host.HUNG)]
+    stage.rest = lambda: None
+    assert len(await acquired(ctx)) == 1
+    stage.released.set()
+
+
+@in_house
+async def test_a_device_that_is_well_may_take_its_time_to_rest_and_scans_after_that(
+    here: House, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "STOP_S", 0.1)
+    here.config = replace(here.config, device=replace(here.config.device, silence_s=6 * WAIT_S))
+    ctx = here.session()
+    order: list[str] = []
+
+    def acquire(settings: Settings, sink: object) -> None:
+        order.append("scan")
+        feed(1)(settings, sink)  # type: ignore[arg-type]
+
+    def park() -> None:
+        stage.released.wait(1.2)
+        order.append("rest")
+
+    stage.acquire, stage.rest = acquire, park
+    for _ in range(2):
+        assert len(await acquired(ctx)) == 1
+    assert order[:3] == ["scan", "rest", "scan"]
+    assert here.ended == []
+    stage.released.set()
+
+
 @in_house
 async def test_a_store_that_cannot_be_written_ends_the_scan_with_that_reason(here: House, stage: Stage) -> None:
     ctx = here.session()

@@ -149,6 +149,7 @@ def test_a_driver_that_reads_in_smaller_pieces_gets_the_same_bytes() -> None:
     assert isinstance(device, SaneDevice)
     device.acquire(asked("read-limit"), MemorySink())
     player = device._handle
+    player.cancel()
     sizes = []
     player.start()
     while (came := player.read(memoryview(bytearray(700)))) is not None:
