@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from typing_extensions import Buffer
 
-from bus.durable import make_folder, storage
+from bus.durable import make_folder, storage, sync
 from bus.keys import Keys
 from bus.vault import COMPRESSED, NAME, BlobFolder, BlobWriter, Vault
 from schemas.errors import NotFound
@@ -40,26 +40,36 @@ class BlobStore:
     def has(self, session: str) -> bool:
         """Whether there is such a session, and a key that could open it."""
         with storage():
-            return bool(NAME.fullmatch(session)) and self._keys.good(session)
+            return bool(NAME.fullmatch(session)) and self._keys.good(session) and (self._pages / session).exists()
 
     def end(self, session: str) -> None:
         """Destroy a session's key, so that its files can never be read again, then delete them.
 
         Raises StorageFailed.
         """
+        ended = self._pages / f".{_checked(session)}"
         with storage():
-            self._keys.destroy(_checked(session))
-            shutil.rmtree(self._pages / session, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                # First, at once and for good: whatever comes between, it is no session whose key was lost.
+                (self._pages / session).rename(ended)
+                sync(self._pages)
+            self._keys.destroy(session)
+            shutil.rmtree(ended, ignore_errors=True)
+
+    def ended(self) -> list[str]:
+        """Sessions that have ended, while a crash left something of them: end them again."""
+        return sorted(path.name[1:] for path in self._pages.glob(".*"))
 
     def sessions(self) -> list[str]:
         """The sessions that there are, those whose key is damaged too."""
-        return sorted(self._keys.sessions())
+        return sorted(self._keys.sessions() - set(self.ended()))
 
     def unreadable(self) -> list[str]:
         """Sessions that kept something which no key opens any more."""
         with storage():
             kept = {path.name for path in self._pages.glob("[0-9a-f]*")} | self._keys.sessions()
-            return sorted(session for session in kept if NAME.fullmatch(session) and not self._keys.good(session))
+            lost = {session for session in kept if NAME.fullmatch(session) and not self._keys.good(session)}
+            return sorted(lost - set(self.ended()))
 
     def begun_at(self, session: str) -> float:
         """When a session's key was made: Unix time, in seconds. Raises NotFound, StorageFailed."""

@@ -237,8 +237,10 @@ class BlobWriter:
                 with storage(missing=NotFound("The session has ended.")):
                     self._finish()
         finally:
-            self._file.close()
-            self._part.unlink(missing_ok=True)
+            # Where this fails, what is left is found by its lock, which nobody has any more.
+            with suppress(OSError):
+                self._file.close()
+                self._part.unlink()
 
     def _finish(self) -> None:
         if self._zstd is not None:

@@ -214,7 +214,9 @@ class Cache(Actor):
     async def _keep_tidy(self) -> None:
         store = self._ctx.store
         while True:
-            for work, sessions in (self._tidy.sweep, store.sessions), (self._tidy.bury, store.unreadable):
+            tidy = self._tidy
+            kinds = (tidy.finish, store.ended), (tidy.sweep, store.sessions), (tidy.bury, store.unreadable)
+            for work, sessions in kinds:
                 for session in await self._ctx.offload(sessions):
                     try:
                         ended = await self._change(partial(work, session))

@@ -63,6 +63,11 @@ class Tidy:
             self.end(session)
         return left
 
+    def finish(self, session: str) -> bool:
+        """Delete what a crash left of a session that has ended; tells that it is gone."""
+        self.end(session)
+        return True
+
     def bury(self, session: str) -> bool:
         """Delete a session that no key opens, unless one may be put back: tells whether it is gone."""
         left = self._config.volatile or time.time() - self._store.touched_at(session) > UNREADABLE_S

@@ -98,6 +98,54 @@ def test_after_the_session_ends_nothing_can_be_read_and_nothing_is_left(store: B
         store.open(ALICE, blob.name)
 
 
+def test_an_end_that_a_crash_interrupted_is_no_lost_key_and_can_be_finished(store: BlobStore) -> None:
+    store.put(ALICE, b"page", PDF)
+    (store.folder / "pages" / ALICE).rename(store.folder / "pages" / f".{ALICE}")
+    assert not store.has(ALICE)
+    assert (store.sessions(), store.unreadable(), store.ended()) == ([BOB], [], [ALICE])
+    store.end(ALICE)
+    assert not [path for path in store.folder.rglob("*") if ALICE in str(path)]
+
+
+def test_a_destroyed_key_is_overwritten_not_only_forgotten(store: BlobStore, tmp_path: Path) -> None:
+    path = store.folder / "session-keys" / ALICE
+    key = path.read_bytes()
+    kept = tmp_path / "second name of the same file"
+    kept.hardlink_to(path)
+    store.end(ALICE)
+    assert len(kept.read_bytes()) == len(key)
+    assert kept.read_bytes() != key
+
+
+def test_a_session_that_began_twice_still_reads_what_it_had(store: BlobStore) -> None:
+    blob = store.put(ALICE, b"page", PDF)
+    store.begin(ALICE)
+    assert store.read(ALICE, blob.name) == b"page"
+    (store.folder / "pages" / BOB).rmdir()
+    store.begin(BOB)
+    assert store.put(BOB, b"page", PDF)
+
+
+@pytest.mark.parametrize("key", [b"", b"too short", bytes(33), None])
+def test_a_session_whose_key_is_damaged_is_named_and_the_others_go_on(store: BlobStore, key: bytes | None) -> None:
+    blob, other = store.put(ALICE, b"page", PDF), store.put(BOB, b"page", PDF)
+    path = store.folder / "session-keys" / ALICE
+    good = path.read_bytes()
+    if key is None:
+        path.unlink()
+    else:
+        path.write_bytes(key)
+    assert not store.has(ALICE)
+    assert store.unreadable() == [ALICE]
+    for attempt in (lambda: store.read(ALICE, blob.name), lambda: store.writer(ALICE, PDF), lambda: store.vault(ALICE)):
+        with pytest.raises(NotFound if key is None else Damaged):
+            attempt()
+    assert store.read(BOB, other.name) == b"page"
+    path.write_bytes(good)
+    assert store.read(ALICE, blob.name) == b"page"
+    assert store.unreadable() == []
+
+
 def damage(sealed: bytes, how: str) -> bytes:
     middle = HEADER_BYTES + 100
     piece = slice(HEADER_BYTES, HEADER_BYTES + SEALED_BYTES)
