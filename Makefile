@@ -1,4 +1,4 @@
-.PHONY: run demo test check bench types traces setup packages clean
+.PHONY: run demo test check torture bench types traces setup packages clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,9 @@ check: setup ## Style, types and import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+torture: setup ## The storage proofs in full length; PROOFS="--seed 4 crash-states" for one of them
+	$(BIN)/python -m tests.torture $(PROOFS)
 
 bench: setup ## Speed and memory, as ratios against a peer in the same run
 	$(BIN)/python -m tests.bench

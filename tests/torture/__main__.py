@@ -1,0 +1,55 @@
+"""`make torture`: the proofs in full length, those that are named or all. Prints seeds and what the counts support."""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.torture import crash_states, storage_calls
+from tests.torture.verdict import judge
+
+WORKERS = os.cpu_count() or 1
+
+
+def _crash_states(folder: Path, seed: int, tries: int) -> int:
+    crash_states.record(folder)
+    return judge("crash states", seed, crash_states.try_losses(folder, seed, tries or 10_000, WORKERS))
+
+
+def _storage_calls(folder: Path, seed: int, tries: int) -> int:
+    return judge("storage calls", seed, storage_calls.try_calls(folder, seed, tries, WORKERS))
+
+
+PROOFS: dict[str, Callable[[Path, int, int], int]] = {
+    "crash-states": _crash_states,
+    "storage-calls": _storage_calls,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("proof", nargs="*", help=f"of {', '.join(PROOFS)}; all of them, if none is named")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--tries", type=int, default=0, help="how often; 0: as often as the issue asks for")
+    arguments = parser.parse_args()
+    unknown = set(arguments.proof) - set(PROOFS)
+    if unknown:
+        parser.error(f"there is no proof {min(unknown)!r}: there are {', '.join(PROOFS)}")
+    failures = 0
+    for proof in arguments.proof or PROOFS:
+        with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
+            failures += PROOFS[proof](Path(folder).resolve(), arguments.seed, arguments.tries)
+    return 1 if failures else 0
+
+
+def quick_folder() -> Path:
+    """Where files are made fastest: the proofs lose power by themselves."""
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
