@@ -211,6 +211,11 @@ def main() -> int:
     with open(int(sys.argv[1]), "rb") as file:
         setup = parse(file.read(), Setup)
     failure = Monitor(setup).run()
+    if setup.config.cache.volatile and not failure:
+        # Only now: it takes more than everything else here.
+        from bus.opened import destroy_volatile
+
+        destroy_volatile(setup.config)
     if setup.lock:
         os.unlink(setup.lock)
     if failure:

@@ -102,6 +102,9 @@ class Cache(Actor):
                     self._account.add(session, name, ctx.store.blobs(session).size(name))
             self._book.use(session, None, ctx.unix_s())
             self._book.hold(session, msg.owner, msg.blobs, again=msg.again)
+            if msg.again and self._account.short():
+                # What is left is for pages.
+                self._tidy.evict()
 
         await self._change(write)
         return cache.Held()
@@ -138,8 +141,8 @@ class Cache(Actor):
         """Wait until there is some; what can be made again makes room first."""
         reason: Reason | None = "disk" if msg.refused else await ctx.offload(self._account.short)
         while reason:
-            await self._tell_short(reason)
             if not await self._change(self._tidy.evict):
+                await self._tell_short(reason)
                 await ctx.sleep(LOOK_AGAIN_S)
             reason = await ctx.offload(self._account.short)
         return cache.HasRoom()
@@ -149,14 +152,12 @@ class Cache(Actor):
         """Count what there is."""
 
         def count() -> cache.Usage:
-            sessions = ctx.store.sessions()
-            for session in sessions:
-                self._account.count(session, ctx.store.names(session))
+            self._account.recount()
             return cache.Usage(
                 disk_bytes=self._account.used_bytes,
                 disk_free_bytes=ctx.store.room()[0],
                 blobs=self._account.files,
-                sessions=len(sessions),
+                sessions=len(ctx.store.sessions()),
                 memory_limit_bytes=self.config.cache.memory_limit_mb << 20,
                 disk_limit_bytes=self._account.limit_bytes,
             )

@@ -27,6 +27,12 @@ class Account:
         """How many there are."""
         return sum(map(len, self._sizes.values()))
 
+    def recount(self) -> None:
+        """Look at everything. Raises StorageFailed."""
+        there = self._store.sessions()
+        for session in {*self._sizes, *there}:
+            self.count(session, self._store.names(session) if session in there else {})
+
     def count(self, session: str, sizes: Mapping[str, int]) -> None:
         """All files of a session; none: it is gone."""
         before = self._sizes.pop(session, {})

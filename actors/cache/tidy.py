@@ -38,10 +38,10 @@ class Tidy:
         there = self._store.sessions()
         for session in known - set(there) - set(self._store.unreadable()):
             self._book.end(session)
-        for session in there:
-            sizes = self._store.names(session)
-            self._account.count(session, sizes)
-            if session not in known and NAME.fullmatch(session):
+        self._account.recount()
+        for session in filter(NAME.fullmatch, there):
+            if session not in known:
+                sizes = self._store.names(session)
                 begun_at = self._store.begun_at(session)
                 self._book.use(session, None, time.time() if sizes else begun_at, begun_at)
                 self._book.hold(session, UNKNOWN, filter(NAME.fullmatch, sizes))
