@@ -15,11 +15,13 @@ from bus.blobs import BlobStore
 from bus.broker import Broker
 from bus.runtime import Runtime
 from schemas.buffer import Changed
+from schemas.cache import SessionEnded
 from schemas.config import Config, DeviceConfig, VirtualConfig
 from schemas.device import DeviceFound, DeviceLost
+from schemas.errors import Lost
 from schemas.message import Event
 
-LIGHT = ("buffer", "cache", "device")
+LIGHT = ("buffer", "cache", "device", "kept")
 ON_DEMAND = ("driver", "image", "pdf")
 WAIT_S = 10.0
 """Longer than anything takes here, so that a test fails instead of waiting for ever."""
@@ -38,6 +40,10 @@ class Caller(Actor):
 
     @on(Changed)
     async def changed(self, msg: Changed, ctx: Context) -> None:
+        await self._note(ctx.session, msg)
+
+    @on(SessionEnded)
+    async def session_ended(self, msg: SessionEnded, ctx: Context) -> None:
         await self._note(ctx.session, msg)
 
     @on(DeviceFound)
@@ -119,10 +125,10 @@ class House:
 
     def kill(self, service: str) -> None:
         """For everybody else, the service's process has died at once."""
-        _, task = self._runtimes.pop(service)
+        runtime, task = self._runtimes.pop(service)
         self.broker.detach(task.get_name())
         task.cancel()
-        self._killed.append(task)
+        self._killed.append(asyncio.create_task(_buried(runtime, task)))
 
     async def close(self) -> None:
         for runtime, _ in self._runtimes.values():
@@ -139,6 +145,14 @@ class House:
         if service in self._runtimes:
             self.ended.append((service, code))
             self.kill(service)
+
+
+async def _buried(runtime: Runtime, task: "asyncio.Task[None]") -> None:
+    """Let what the dead still waits for end: nobody answers them any more."""
+    while not task.done():
+        for key in list(runtime._open):
+            runtime._settle(key, Lost().failure())
+        await asyncio.wait({task}, timeout=0.01)
 
 
 def virtual_config(folder: Path, /, **scanner: object) -> Config:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from bus.actor import Actor
 from bus.blobs import BlobStore
 from bus.check import Requests, check_actor
 from bus.rehearsal import Visit
+from schemas import kept
 from schemas.buffer import Append
 from schemas.config import Config
 from schemas.device import Area, Scan, Settings
+from schemas.errors import Conflict
 from schemas.message import Blob, Request
 from schemas.page import Color, Image
 from tests.contract import broken
@@ -50,8 +53,18 @@ async def of_a_job(visit: Visit) -> Sequence[Request[Any, Any]]:
     return visit.examples()
 
 
+async def of_a_kept_document(visit: Visit) -> Sequence[Request[Any, Any]]:
+    """There is a document with one page, and no password that takes its time."""
+    await anything(visit)
+    with suppress(Conflict):
+        await visit.ask(kept.Create(name="x"))
+    saved = await visit.ask(kept.Save(name="x", replace=True))
+    visit.specimens |= {"name": "x", "password": "", "page_ids": saved.page_ids}
+    return visit.examples()
+
+
 # Where ids that mean something lead further than unknown ones.
-REQUESTS: dict[str, Requests] = {"buffer": of_a_page, "device": of_a_job}
+REQUESTS: dict[str, Requests] = {"buffer": of_a_page, "device": of_a_job, "kept": of_a_kept_document}
 
 
 def hold(actor: Callable[[Config, str], Actor], folder: Path, requests: Requests, instance: str = "") -> None:
