@@ -2,14 +2,17 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from actors.database import Database
-from schemas.errors import NotFound, StorageFailed, StorageFull
+from schemas.errors import Damaged, NotFound, StorageFailed, StorageFull
 from tests.disks import small_disk
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS words (word TEXT);"
@@ -124,3 +127,84 @@ def test_a_full_disk_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed):
         Database(tmp_path / "nowhere" / "words.sqlite", SCHEMA)
+
+
+def zeroed(path: Path) -> None:
+    """All but the first page, and nothing waits beside it."""
+    with closing(sqlite3.connect(path)) as db:
+        # Whoever has the file open looks at it again.
+        db.execute("PRAGMA user_version = 7")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+
+
+def garbled(path: Path) -> None:
+    path.write_bytes(b"no database" * 1000)
+
+
+@pytest.mark.parametrize("damage", [zeroed, garbled])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = tmp_path / "words.sqlite"
+
+    async def claim(database: Database) -> None:
+        assert database.is_new is True
+        await database.change(lambda: add(database, "old"))
+
+    async def damaged(database: Database) -> None:
+        assert database.is_new is True
+        assert database.damaged is not None
+        assert words(database) == []
+        await database.change(lambda: add(database, "new"))
+
+    async def whole(database: Database) -> None:
+        assert (database.is_new, database.damaged) == (False, None)
+        assert words(database) == ["new"]
+
+    with_database(tmp_path, claim)
+    for number in (1, 2):
+        damage(path)
+        content = path.read_bytes()
+        with_database(tmp_path, damaged)
+        assert (tmp_path / f"words.sqlite.damaged-{number}").read_bytes() == content
+        with_database(tmp_path, whole)
+
+
+def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / "words.sqlite").touch()
+
+    async def claim(database: Database) -> None:
+        assert (database.is_new, database.damaged) == (True, None)
+
+    with_database(tmp_path, claim)
+
+
+def test_damage_under_way_is_said_by_the_files_name(tmp_path: Path) -> None:
+    async def claim(database: Database) -> None:
+        await database.change(lambda: add(database, "old"))
+        await asyncio.to_thread(zeroed, tmp_path / "words.sqlite")
+        for _ in range(2):
+            with pytest.raises(Damaged) as told:
+                await database.change(lambda: words(database))
+            assert told.value.data == {"file": "words.sqlite"}
+        with pytest.raises(Damaged):
+            words(database)
+
+    with_database(tmp_path, claim)
+
+
+def test_what_a_killed_process_had_committed_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    killed = (
+        "import asyncio, os, sys; from pathlib import Path; from actors.database import Database\n"
+        "db = Database(Path(sys.argv[1]), sys.argv[2])\n"
+        "asyncio.run(db.change(lambda: db.execute('INSERT INTO words VALUES (?)', [('kept',)])))\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, path, SCHEMA], check=False).returncode == -9
+
+    async def claim(database: Database) -> None:
+        assert database.is_new is False
+        assert words(database) == ["kept"]
+
+    with_database(tmp_path, claim)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,25 @@ def test_nothing_is_deleted_because_its_owners_are_forgotten(
         assert len(list(folder.glob("cache.sqlite.damaged-?"))) == aside
 
     with_cache(config, claim, session_idle_days=1)
+
+
+@in_house
+async def test_damage_under_way_is_noticed_and_work_goes_on(here: House) -> None:
+    ctx = await begun(here)
+    (page,) = await stack(ctx, 1)
+    path = here.store.folder / "cache.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        # The cache looks at the file again.
+        db.execute("PRAGMA user_version = 7")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    zeroed_from_the_first_page_on(path)
+    later = await ctx.put(b"later", TEXT)
+    await asyncio.gather(*(ctx.call(Hold(owner=f"{number}", blobs=[later.name])) for number in range(5)))
+    assert len(list(here.store.folder.glob("cache.sqlite.damaged-?"))) == 1
+    await ctx.call(Release(owners=[page.page_id, *(f"{number}" for number in range(5))]))
+    assert await ctx.read(page.image.blob)
+    await ctx.call(Claim(pages={}))
+    assert not here.store.exists(ctx.session, page.image.blob.name)
 
 
 @in_house
