@@ -56,11 +56,12 @@ class RecordedStore(BlobStore):
         letters = [line.letter for line in trace.lines]
         for session in dict.fromkeys(letter.session for letter in letters if letter.session):
             self.begin(session)
-        for name, (session, blob) in named_blobs(letters).items():
+        for name, (sessions, blob) in named_blobs(letters).items():
             # One that was not recorded is there for those who only count it.
             data = (blobs / name).read_bytes() if (blobs / name).exists() else b""
-            with self.vault(session).writer(blob.media_type, durable=False, name=name) as writer:
-                writer.write(data)
+            for session in sessions:
+                with self.vault(session).writer(blob.media_type, durable=False, name=name) as writer:
+                    writer.write(data)
 
 
 class RecordedWorld(World):
@@ -143,13 +144,14 @@ def given(trace: Trace, service: str, port: str) -> set[str]:
     return given
 
 
-def named_blobs(letters: Sequence[Envelope]) -> dict[str, tuple[str, Blob]]:
-    """The blobs that letters name, each with its session."""
-    found: dict[str, tuple[str, Blob]] = {}
+def named_blobs(letters: Sequence[Envelope]) -> dict[str, tuple[list[str], Blob]]:
+    """The blobs that letters name, each with the sessions that have it: a kept page comes back by the same name."""
+    found: dict[str, tuple[list[str], Blob]] = {}
     for letter in letters:
         for blob in blobs_in(msgspec.msgpack.decode(letter.body)):
             if letter.session:
-                found.setdefault(blob.name, (letter.session, blob))
+                sessions, _ = found.setdefault(blob.name, ([], blob))
+                sessions += [letter.session] if letter.session not in sessions else []
     return found
 
 
