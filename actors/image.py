@@ -1,26 +1,29 @@
 """Makes pictures of pages, in a process of its own: what a device sent is decoded here and nowhere else."""
 
 import io
+import threading
 from collections import OrderedDict
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO, ClassVar, cast
 
 import PIL.Image
-from PIL.Image import Dither, Resampling, Transpose
+from PIL.Image import Dither
 
+from actors.strips import smaller, whole
 from bus import Actor, Context, on
 from schemas.cache import Hold
-from schemas.errors import DriverFailed, TooLarge, Unsupported
+from schemas.errors import Invalid, TooLarge, Unsupported
 from schemas.image import Render, Rendered
-from schemas.page import Color, Image
+from schemas.page import Color
 
-# The announced size is checked instead: Pillow only warns, and a big scan is no bomb.
-PIL.Image.MAX_IMAGE_PIXELS = None
 PIXEL_BUDGET = 400_000_000
 """More pixels than A3 at 1200 dpi are nobody's page (`Image` says how many were announced)."""
 JPEG_LIMIT_PX = 65_500
 """What the library that encodes them takes."""
 REMEMBERED = 2000
-_TURNS = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
+MEMORY_SHARE = 4
+"""Pictures in the making may take one of so many parts of the cache's memory; a larger one is made alone."""
 
 
 class Pictures(Actor):
@@ -32,6 +35,7 @@ class Pictures(Actor):
     async def start(self, ctx: Context) -> None:
         """Nothing is known yet."""
         self._made: OrderedDict[tuple[object, ...], Rendered] = OrderedDict()
+        self._desk = Desk((self.config.cache.memory_limit_mb << 20) // MEMORY_SHARE)
 
     @on(Render)
     async def render(self, msg: Render, ctx: Context) -> Rendered:
@@ -39,10 +43,7 @@ class Pictures(Actor):
         key = (ctx.session, msg.image.blob.name, msg.rotation_degrees, msg.width_px, msg.media_type, msg.quality)
         made = self._made.get(key)
         if made is None or not await ctx.offload(ctx.store.exists, ctx.session, made.blob.name):
-            source = await ctx.read(msg.image.blob)
-            data, width_px, height_px = await ctx.offload(picture, source, msg)
-            blob = await ctx.put(data, msg.media_type, durable=False)
-            made = Rendered(blob=blob, width_px=width_px, height_px=height_px)
+            made = await ctx.offload(self._make, msg, ctx)
         self._made[key] = made
         self._made.move_to_end(key)
         if len(self._made) > REMEMBERED:
@@ -50,56 +51,90 @@ class Pictures(Actor):
         await ctx.call(Hold(owner=msg.owner, blobs=[made.blob.name], again=True))
         return made
 
+    def _make(self, msg: Render, ctx: Context) -> Rendered:
+        size = _size(msg)
+        with (
+            self._desk.taken(_memory_bytes(msg, size)),
+            ctx.store.open(ctx.session, msg.image.blob.name) as file,
+            ctx.store.writer(ctx.session, msg.media_type, durable=False) as writer,
+        ):
+            page = _drawn(file, msg, size)
+            # What Pillow writes, as it encodes, never goes back: a blob's writer is file enough.
+            _encode(page, msg, cast(IO[bytes], writer))
+        return Rendered(blob=writer.blob, width_px=page.width, height_px=page.height)
 
-def picture(source: bytes, msg: Render) -> tuple[bytes, int, int]:
-    """The encoded picture and its width and height in pixels.
 
-    Raises DriverFailed where the page is not what was announced, Unsupported for a TIFF of a page that is not mono,
-    TooLarge for what nobody scans and for a JPEG of a page that is too long for one.
-    """
-    page = _decode(source, msg.image)
-    turned_on_side = msg.rotation_degrees in (90, 270)
-    full_width_px = page.height if turned_on_side else page.width
-    if msg.media_type == "image/tiff" and page.mode != "1":
+class Desk:
+    """Room for pictures in the making: as many as it holds at once, and at least one."""
+
+    def __init__(self, room_bytes: int) -> None:
+        self._room_bytes = room_bytes
+        self._used_bytes = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, size_bytes: int) -> Iterator[None]:
+        """Wait for so much room, and have it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._used_bytes or self._used_bytes + size_bytes <= self._room_bytes)
+            self._used_bytes += size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used_bytes -= size_bytes
+                self._changed.notify_all()
+
+
+def _scale(msg: Render) -> float:
+    """How large the picture is, for the page's size; at most 1."""
+    full_width_px = msg.image.height_px if msg.rotation_degrees in (90, 270) else msg.image.width_px
+    return min(1.0, msg.width_px / full_width_px) if msg.width_px else 1.0
+
+
+def _size(msg: Render) -> tuple[int, int]:
+    """How large the picture is before it is turned. Raises Invalid, TooLarge, Unsupported."""
+    width_px, height_px = msg.image.width_px, msg.image.height_px
+    if min(width_px, height_px) < 1:
+        raise Invalid("A page has at least one pixel.")
+    if width_px * height_px > PIXEL_BUDGET:
+        raise TooLarge(f"A page of {width_px} by {height_px} pixels is too large. Use a lower resolution.")
+    if msg.media_type == "image/tiff" and msg.image.color is not Color.MONO:
         raise Unsupported("CCITT Group 4 is for mono pages only: ask for image/jpeg or image/png.")
-    resolution_dpi = float(msg.image.resolution_dpi)
-    if msg.width_px and msg.width_px < full_width_px:
-        scale = msg.width_px / full_width_px
-        size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
-        page = page.convert("L") if page.mode == "1" else page
-        page = page.resize(size, Resampling.BILINEAR, reducing_gap=2.0)
-        page = page.convert("1", dither=Dither.NONE) if msg.media_type == "image/tiff" else page
-        resolution_dpi *= scale
-    if msg.rotation_degrees:
-        page = page.transpose(_TURNS[msg.rotation_degrees])
-    out = io.BytesIO()
-    dpi = (resolution_dpi, resolution_dpi)
+    size = max(1, round(width_px * _scale(msg))), max(1, round(height_px * _scale(msg)))
+    if msg.media_type == "image/jpeg" and max(size) > JPEG_LIMIT_PX:
+        raise TooLarge(f"A JPEG has at most {JPEG_LIMIT_PX} pixels a side: ask for image/png, or save lossless.")
+    return size
+
+
+def _memory_bytes(msg: Render, size: tuple[int, int]) -> int:
+    """What the picture takes until it is encoded, about: Pillow gives a colored pixel four bytes."""
+    pixels = size[0] * size[1]
+    if msg.image.blob.media_type == "image/jpeg":
+        pixels += msg.image.width_px * msg.image.height_px
+    return pixels * (4 if msg.image.color is Color.COLOR else 1)
+
+
+def _drawn(file: BinaryIO, msg: Render, size: tuple[int, int]) -> PIL.Image.Image:
+    """The picture. Raises DriverFailed where the page is not what was announced, and what reading raises."""
+    if size == (msg.image.width_px, msg.image.height_px):
+        page = whole(file, msg.image, msg.rotation_degrees)
+    else:
+        page = smaller(file, msg.image, size, msg.rotation_degrees)
+    if msg.media_type == "image/tiff" and page.mode != "1":
+        return page.convert("1", dither=Dither.NONE)
+    return page.convert("L") if msg.media_type == "image/jpeg" and page.mode == "1" else page
+
+
+def _encode(page: PIL.Image.Image, msg: Render, file: IO[bytes]) -> None:
+    dots = msg.image.resolution_dpi * _scale(msg)
     match msg.media_type:
         case "image/tiff":
-            # One strip: whoever embeds it takes the strip as it is.
-            page.save(out, "TIFF", compression="group4", strip_size=1 << 30, dpi=dpi)
+            # One strip: whoever embeds it takes the strip as it is. It is small, and is not written from its start on.
+            out = io.BytesIO()
+            page.save(out, "TIFF", compression="group4", strip_size=1 << 30, dpi=(dots, dots))
+            file.write(out.getbuffer())
         case "image/png":
-            page.save(out, "PNG", compress_level=1, dpi=dpi)
+            page.save(file, "PNG", compress_level=1, dpi=(dots, dots))
         case _:
-            if max(page.size) > JPEG_LIMIT_PX:
-                raise TooLarge(
-                    f"A JPEG has at most {JPEG_LIMIT_PX} pixels a side: ask for image/png, or save lossless."
-                )
-            page = page.convert("L") if page.mode == "1" else page
-            page.save(out, "JPEG", quality=msg.quality, dpi=(round(dpi[0]), round(dpi[1])))
-    return out.getvalue(), page.width, page.height
-
-
-def _decode(source: bytes, image: Image) -> PIL.Image.Image:
-    if image.width_px * image.height_px > PIXEL_BUDGET:
-        raise TooLarge(f"A page of {image.width_px} by {image.height_px} pixels is too large. Use a lower resolution.")
-    try:
-        page = PIL.Image.open(io.BytesIO(source), formats=("PPM", "JPEG"))
-        if page.size != (image.width_px, image.height_px):
-            raise DriverFailed("The scanner sent a page of another size than it announced. Scan it again.")
-        page.load()
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise DriverFailed("The scanner sent a page that cannot be read. Scan it again.") from error
-    if page.mode in ("1", "L", "RGB"):
-        return page
-    return page.convert("L" if image.color is Color.GRAY else "RGB")
+            page.save(file, "JPEG", quality=msg.quality, dpi=(round(dots), round(dots)))

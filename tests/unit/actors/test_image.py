@@ -1,15 +1,17 @@
 """Pictures are the page as it is seen, and hostile bytes are refused by name."""
 
 import io
+import threading
 from pathlib import Path
 
 import PIL.Image
 import pytest
 from msgspec.structs import replace
 
+from actors.image import Desk
 from bus import Context
 from schemas.cache import Release
-from schemas.errors import Damaged, DriverFailed, NotFound, ScanbusError, TooLarge, Unsupported
+from schemas.errors import Damaged, DriverFailed, Invalid, NotFound, ScanbusError, TooLarge, Unsupported
 from schemas.image import Render, Rendered
 from schemas.page import Color, Image
 from tests.house import House, in_house
@@ -245,3 +247,38 @@ async def test_a_page_that_is_too_long_for_a_jpeg_is_still_a_png(here: House) ->
     image = await kept(ctx, bytes(70_000), Color.GRAY, 1, 70_000)
     assert isinstance(await refused(ctx, image), TooLarge)
     assert (await rendered(ctx, image, media_type="image/png"))[0].size == (1, 70_000)
+
+
+def test_pictures_wait_for_room_and_the_largest_has_it_alone() -> None:
+    desk = Desk(100)
+    began, over = threading.Event(), threading.Event()
+
+    def draw(size_bytes: int) -> None:
+        with desk.taken(size_bytes):
+            began.set()
+            assert over.wait(10)
+
+    def waits(size_bytes: int) -> threading.Thread:
+        began.clear()
+        thread = threading.Thread(target=draw, args=(size_bytes,))
+        thread.start()
+        return thread
+
+    threads = [waits(60)]
+    assert began.wait(10)
+    threads.append(waits(40))
+    assert began.wait(10), "two that fit are made at once"
+    threads.append(waits(500))
+    assert not began.wait(0.1), "one that does not fit beside them waits"
+    over.set()
+    assert began.wait(10), "and has the desk alone, however large it is"
+    for thread in threads:
+        thread.join(10)
+
+
+@in_house
+async def test_a_page_without_pixels_is_refused(here: House) -> None:
+    ctx = here.session()
+    image = await page(ctx, Color.COLOR)
+    assert isinstance(await refused(ctx, replace(image, width_px=0)), Invalid)
+    assert isinstance(await refused(ctx, replace(image, height_px=-1)), Invalid)
