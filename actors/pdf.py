@@ -15,7 +15,7 @@ from bus import Actor, Context, on
 from bus.blobs import BlobWriter
 from schemas.buffer import ListPages
 from schemas.cache import Hold
-from schemas.errors import Conflict, NotFound
+from schemas.errors import Conflict
 from schemas.image import Format, Render
 from schemas.message import Blob
 from schemas.page import Color, Page
@@ -24,6 +24,8 @@ from schemas.pdf import Create, Created, Progress
 PART_BYTES = 64 << 20
 """Pictures in memory at once, about: more are set aside, encrypted, and copied as a stream when the whole is saved."""
 PDF = "application/pdf"
+LISTINGS = 10
+"""How often pages are listed anew because they changed meanwhile."""
 
 
 class Pdf(Actor):
@@ -35,7 +37,7 @@ class Pdf(Actor):
     @on(Create)
     async def create(self, msg: Create, ctx: Context) -> Created:
         """Render each page and embed it."""
-        pages = _chosen((await ctx.call(ListPages())).pages, msg.page_ids)
+        pages = await _chosen(msg, ctx)
         with closing(Book(ctx)) as book:
             for number, page in enumerate(pages, 1):
                 data, media_type = await self._picture(page, msg, ctx)
@@ -136,14 +138,23 @@ def add_page(pdf: pikepdf.Pdf, data: bytes, media_type: Format, page: Page) -> N
     )
 
 
-def _chosen(pages: list[Page], page_ids: list[str]) -> list[Page]:
-    by_id = {page.page_id: page for page in pages}
-    if missing := set(page_ids) - by_id.keys():
-        raise NotFound(f"{len(missing)} of these pages are not in this session. Ask for the pages again.")
-    chosen = [by_id[each] for each in page_ids] if page_ids else pages
-    if not chosen:
-        raise Conflict("There are no pages to save. Scan first.")
-    return chosen
+async def _chosen(msg: Create, ctx: Context) -> list[Page]:
+    """All pages that are asked for, as they were at one moment."""
+    for _ in range(LISTINGS):
+        pages: list[Page] = []
+        revisions = set()
+        more = True
+        while more:
+            question = ListPages(document_id=msg.document_id, tag=msg.tag, page_ids=msg.page_ids, start=len(pages))
+            part = await ctx.call(question)
+            pages += part.pages
+            revisions.add(part.revision)
+            more = bool(part.pages) and len(pages) < part.total
+        if not pages:
+            raise Conflict("There are no pages to save. Scan first.")
+        if len(revisions) == 1:
+            return pages
+    raise Conflict("The pages change while they are saved. Try again when the scan has ended.")
 
 
 def _pixels(data: bytes, media_type: Format) -> bytes:

@@ -41,6 +41,18 @@ class Page(TypedDict):
     page_id: str
     image: Image
     rotation_degrees: NotRequired[int]
+    tags: NotRequired[list[str]]
+    job_id: NotRequired[str]
+    number: NotRequired[int]
+
+
+class Document(TypedDict):
+    """Pages in an order; `name` and `pages` (how many) are left out where there are none."""
+
+    document_id: str
+    name: NotRequired[str]
+    pages: NotRequired[int]
+    revision: NotRequired[int]
 
 
 Message = dict[str, Any]
@@ -119,10 +131,38 @@ class Client:
             if job_id and not over:
                 self.call("device.stop", job_id=job_id)
 
-    def pages(self) -> list[Page]:
-        """The pages of the session, in order."""
-        pages: list[Page] = self.call("buffer.list_pages")["pages"]
-        return pages
+    def pages(self, document_id: str = "", tag: str = "") -> list[Page]:
+        """The pages of a document (the first one unless named), in order; with `tag`, only those that have it."""
+        pages: list[Page] = []
+        while True:
+            part = self.call("buffer.list_pages", document_id=document_id, tag=tag, start=len(pages))
+            pages += part["pages"]
+            if not part["pages"] or len(pages) >= part.get("total", 0):
+                return pages
+
+    def documents(self) -> list[Document]:
+        """The documents of the session; the first one is what an empty `document_id` means."""
+        documents: list[Document] = self.call("buffer.list_documents")["documents"]
+        return documents
+
+    def create_document(self, name: str = "") -> Document:
+        """Begin another document."""
+        document: Document = self.call("buffer.create_document", name=name)["document"]
+        return document
+
+    def move(self, page_ids: list[str], position: int, document_id: str = "") -> None:
+        """Put pages so that the first is at `position`, in their own document or another."""
+        self.call("buffer.move", page_ids=page_ids, position=position, document_id=document_id)
+
+    def copy(self, page_ids: list[str], position: int, document_id: str = "") -> list[str]:
+        """Put copies of pages there; gives their ids."""
+        copied = self.call("buffer.copy", page_ids=page_ids, position=position, document_id=document_id)
+        made: list[str] = copied["page_ids"]
+        return made
+
+    def tag(self, page_ids: list[str], *, add: list[str] | None = None, remove: list[str] | None = None) -> None:
+        """Put tags on pages, and take tags from them."""
+        self.call("buffer.tag", page_ids=page_ids, add=add or [], remove=remove or [])
 
     def pdf(self, target: str | Path, *, overwrite: bool = False, **options: Any) -> int:
         """Write the session's pages to a PDF; gives how many. Options are those of `pdf.create`.

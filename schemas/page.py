@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.message import Blob
+from schemas.message import Blob, Private
 
 
 class Source(StrEnum):
@@ -57,6 +57,12 @@ class Image(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it is the back of the sheet before it."""
 
 
+TagName = Annotated[Private, Meta(min_length=1, max_length=64)]
+"""A word that somebody put on pages."""
+TAGS = 16
+"""How many a page may have."""
+
+
 class Page(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One page of a session: an image, and what was done to it since."""
 
@@ -64,3 +70,23 @@ class Page(Struct, frozen=True, kw_only=True, omit_defaults=True):
     image: Image
     rotation_degrees: Degrees = 0
     """Clockwise."""
+    tags: list[TagName] = []
+    job_id: str = ""
+    """The scan that it came from, if it came from one."""
+    number: int = 0
+    """Which page of that scan: 1 is the first."""
+
+
+class PageLabel(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What lies sealed beside a scanned image (as MessagePack), so that its page can be made without any database."""
+
+    job_id: str
+    number: Annotated[int, Meta(ge=1)]
+    document_id: str = ""
+    after_page_id: str = ""
+    """Both as in `buffer.append`."""
+    width_px: int
+    height_px: int
+    resolution_dpi: Dpi
+    color: Color
+    back: bool = False

@@ -28,7 +28,11 @@ class Create(Request[Created, Progress], tag="pdf.create"):
     timeout_s: ClassVar[float] = 3600.0
 
     page_ids: Annotated[list[str], Meta(max_length=10000)] = []
-    """In this order; none means all, in the session's order."""
+    """In this order; none means all of the document, in its order."""
+    document_id: str = ""
+    """Empty: the session's first."""
+    tag: Annotated[Private, Meta(max_length=64)] = ""
+    """Only pages that have it; empty: all."""
     compression: Literal["jpeg", "lossless"] = "jpeg"
     """Mono pages are CCITT Group 4 in both."""
     quality: Annotated[int, Meta(ge=1, le=95)] = 85

@@ -9,11 +9,17 @@ export type Blob = { name: string; size: number; media_type: string };
 /** What a device can do; nothing that is offered here is refused when asked for alone. */
 export type Capabilities = { sources: Array<SourceCapabilities>; default_color?: Color; default_resolution_dpi?: number; brightness?: boolean; contrast?: boolean; options?: Array<Option> };
 
+/** One splice: where the document had `before` from `at` on, it now has `after`. */
+export type Change = { document_id: string; revision: number; at?: number; before?: Array<string>; after?: Array<string>; touched?: Array<string>; whole?: boolean; gone?: boolean };
+
 /** What a sample means; pages keep 8 bits a sample (1 for mono). */
 export type Color = "color" | "gray" | "mono";
 
 /** One scanner as a person would recognize it. */
 export type Device = { device_id: string; name: string; vendor?: string; model?: string; driver?: string };
+
+/** Pages in an order; a session always has a first one. */
+export type Document = { document_id: string; name?: string; pages?: number; revision?: number };
 
 /** The body of a reply that says no. */
 export type Failure = { type: "bus.failure"; code: string; text: string; data?: Record<string, string> };
@@ -34,7 +40,7 @@ export type Option = { name: string; type: OptionType; title?: string; descripti
 export type OptionType = "bool" | "button" | "float" | "float_list" | "int" | "int_list" | "string";
 
 /** One page of a session: an image, and what was done to it since. */
-export type Page = { page_id: string; image: Image; rotation_degrees?: number };
+export type Page = { page_id: string; image: Image; rotation_degrees?: number; tags?: Array<string>; job_id?: string; number?: number };
 
 /** The numbers from `minimum` to `maximum`, in steps of `step` (0: any). */
 export type Range = { minimum: number; maximum: number; step?: number };
@@ -51,29 +57,65 @@ export type Source = "duplex" | "feeder" | "flatbed";
 /** What one source of a device can do. */
 export type SourceCapabilities = { source: Source; colors: Array<Color>; resolutions_dpi?: Array<number>; resolution_range_dpi?: Range | null; width_mm: number; height_mm: number; page_sizes?: Array<"a3" | "a4" | "a5" | "a6" | "b5" | "card" | "legal" | "letter"> };
 
-/** The session's pages changed: ask for them again. */
-export type BufferChanged = { type: "buffer.changed" };
+/** A document of the session changed. */
+export type BufferChanged = { type: "buffer.changed"; change: Change };
+
+/** The copies, in the order in which the pages were named. */
+export type BufferCopied = { type: "buffer.copied"; page_ids: Array<string> };
+
+/** Put copies of pages, in the order given, so that the first of them is at `position` afterwards. */
+export type BufferCopy = { type: "buffer.copy"; page_ids: Array<string>; position: number; document_id?: string };
+
+/** Begin another document; `too_large` beyond 100. */
+export type BufferCreateDocument = { type: "buffer.create_document"; name?: string };
+
+/** It is durable. */
+export type BufferDefaultTag = { type: "buffer.default_tag" };
+
+/** The document is the session's last, and empty. */
+export type BufferDocumentCreated = { type: "buffer.document_created"; document: Document };
+
+/** All documents of the session; the one with the id `first` is what an empty `document_id` means. */
+export type BufferDocuments = { type: "buffer.documents"; documents: Array<Document>; default_tag?: string };
+
+/** It is durable; one change for each document that is not as it was. */
+export type BufferEdited = { type: "buffer.edited"; changes: Array<Change> };
 
 /** One page. */
-export type BufferFound = { type: "buffer.found"; page: Page };
+export type BufferFound = { type: "buffer.found"; page: Page; document_id?: string };
 
 /** One page of this session; `not_found` if it has none of that id. */
 export type BufferGetPage = { type: "buffer.get_page"; page_id: string };
 
-/** Which pages has this session? */
-export type BufferListPages = { type: "buffer.list_pages" };
+/** Which documents has this session? */
+export type BufferListDocuments = { type: "buffer.list_documents" };
+
+/** Which pages has a document? Go on at `start` + `len(pages)` while that is less than `total`. */
+export type BufferListPages = { type: "buffer.list_pages"; document_id?: string; tag?: string; page_ids?: Array<string>; start?: number; count?: number };
 
 /** Put pages, in the order given, so that the first of them is at `position` afterwards. */
-export type BufferMove = { type: "buffer.move"; page_ids: Array<string>; position: number };
+export type BufferMove = { type: "buffer.move"; page_ids: Array<string>; position: number; document_id?: string };
 
-/** All pages of the session, in order. */
-export type BufferPages = { type: "buffer.pages"; pages: Array<Page> };
+/** Pages in order, from `start` on; fewer than asked for where the letter would be too long. */
+export type BufferPages = { type: "buffer.pages"; pages: Array<Page>; document_id?: string; revision?: number; total?: number; start?: number };
 
 /** Delete pages: their images go when nobody else has them. */
 export type BufferRemove = { type: "buffer.remove"; page_ids: Array<string> };
 
+/** Delete a document with its pages; the first one stays, without pages and name. */
+export type BufferRemoveDocument = { type: "buffer.remove_document"; document_id: string };
+
+/** Give a document another name. */
+export type BufferRenameDocument = { type: "buffer.rename_document"; document_id: string; name: string };
+
 /** Turn pages clockwise; the images as scanned are not touched. */
 export type BufferRotate = { type: "buffer.rotate"; page_ids: Array<string>; degrees: number };
+
+/** Put a tag on every page that comes from now on. */
+export type BufferSetDefaultTag = { type: "buffer.set_default_tag"; tag: string };
+
+/** Put tags on pages and take tags from them; `too_large` where a page would have more than 16. */
+export type BufferTag = { type: "buffer.tag"; page_ids: Array<string>; add?: Array<string>; remove?: Array<string> };
 
 /** The body of a reply that says no. */
 export type BusFailure = { type: "bus.failure"; code: string; text: string; data?: Record<string, string> };
@@ -87,11 +129,17 @@ export type BusServiceChanged = { type: "bus.service_changed"; service: string; 
 /** What runs now. */
 export type BusStatus = { type: "bus.status"; broker: string; services: Array<ServiceState> };
 
+/** Scanners wait for room to keep their pages; what was finished before is safe. */
+export type CacheDiskFull = { type: "cache.disk_full"; reason: "disk" | "limit"; used_bytes: number; free_bytes: number; limit_bytes: number };
+
 /** How full is the store? */
 export type CacheGetUsage = { type: "cache.get_usage" };
 
+/** There is room again: scanners go on. */
+export type CacheRoomAgain = { type: "cache.room_again" };
+
 /** How much is kept, and how much may be. */
-export type CacheUsage = { type: "cache.usage"; disk_bytes: number; disk_free_bytes: number; blobs: number; sessions: number; memory_limit_bytes: number };
+export type CacheUsage = { type: "cache.usage"; disk_bytes: number; disk_free_bytes: number; blobs: number; sessions: number; memory_limit_bytes: number; disk_limit_bytes?: number };
 
 /** What can this device do? */
 export type DeviceDescribe = { type: "device.describe"; device_id: string };
@@ -142,7 +190,7 @@ export type DeviceStop = { type: "device.stop"; job_id: string };
 export type DeviceStopped = { type: "device.stopped"; job: Job };
 
 /** Make one PDF of the session's pages: right size from the resolution, rotated as seen. */
-export type PdfCreate = { type: "pdf.create"; page_ids?: Array<string>; compression?: "jpeg" | "lossless"; quality?: number; title?: string };
+export type PdfCreate = { type: "pdf.create"; page_ids?: Array<string>; document_id?: string; tag?: string; compression?: "jpeg" | "lossless"; quality?: number; title?: string };
 
 /** The file; it is kept until the session ends. */
 export type PdfCreated = { type: "pdf.created"; document: Blob; pages: number };

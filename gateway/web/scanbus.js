@@ -24,7 +24,8 @@
 
 import { Connection } from "./client/connection.js";
 import { ScanbusError } from "./client/errors.js";
-import { readJob, readPage, Scan } from "./client/scan.js";
+import { listPages } from "./client/pages.js";
+import { readJob, Scan } from "./client/scan.js";
 
 export { ScanbusError };
 
@@ -109,7 +110,7 @@ class Scanner {
 
   /** @returns {Promise<Page[]>} */
   pages() {
-    return this.#edit("list_pages");
+    return listPages((message) => this.call(message));
   }
 
   /** Put pages, in the order given, at `position` (0-based). @param {(Page|string)[]} pages @param {number} position */
@@ -161,7 +162,8 @@ class Scanner {
   }
 
   async #edit(what, fields = {}) {
-    return (await this.call({ type: `buffer.${what}`, ...fields })).pages.map(readPage);
+    await this.call({ type: `buffer.${what}`, ...fields });
+    return this.pages();
   }
 
   #url(path, query) {

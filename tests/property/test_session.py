@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.letters import Letter
 from gateway.outbox import Outbox
 from gateway.session import Action, Ask, Cancel, Close, Connection, Send
-from schemas.buffer import Changed
+from schemas.buffer import Change, Changed
 from schemas.device import Job, JobState, Progress, Scan, Scanned
 from schemas.envelope import Kind
 from schemas.errors import Canceled
@@ -31,6 +31,7 @@ BODIES = st.sampled_from(
         {"type": "nothing.such"},
     ]
 )
+CHANGED = Changed(change=Change(document_id="d", revision=1))
 SCANNED = Scanned(job=Job(job_id="j", device_id="d", state=JobState.COMPLETED))
 
 
@@ -107,7 +108,7 @@ class Browser(RuleBasedStateMachine):
 
     @rule()
     def hear(self) -> None:
-        self.perform(self.connection.hear(Changed()))
+        self.perform(self.connection.hear(CHANGED))
 
     @precondition(lambda self: not self.lost)
     @rule()
@@ -137,7 +138,7 @@ LETTERS = st.one_of(
         st.floats(0, 1),
     ),
     st.builds(lambda re: Letter(kind=Kind.REPLY, re=re, body=SCANNED), IDS),
-    st.just(Letter(kind=Kind.EVENT, body=Changed())),
+    st.just(Letter(kind=Kind.EVENT, body=CHANGED)),
     st.none(),
 )
 

@@ -11,13 +11,14 @@ from bus.replay import replay_actor
 from bus.replay_caller import replay_caller
 from bus.trace import read
 from schemas.buffer import Changed
+from schemas.cache import SessionEnded
 from schemas.config import Config
 from schemas.device import DeviceFound, DeviceLost
 from schemas.message import tag_of
 from tests.house import house
 from tests.replay.stories import config_for, maker
 
-TOPICS = [tag_of(each) for each in (Changed, DeviceFound, DeviceLost)]
+TOPICS = [tag_of(each) for each in (Changed, SessionEnded, DeviceFound, DeviceLost)]
 
 
 def involved(path: Path) -> list[str]:

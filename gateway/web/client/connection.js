@@ -1,4 +1,5 @@
 import { ScanbusError } from "./errors.js";
+import { listPages } from "./pages.js";
 
 /** @typedef {"connecting"|"open"|"reconnecting"|"closed"} ConnectionState */
 
@@ -51,8 +52,7 @@ export class Connection extends EventTarget {
     }
     this.token = this.session.token;
     if (first && this.session.resumed) {
-      const { pages } = await this.#ask({ type: "buffer.list_pages" });
-      for (const { page_id } of pages) this.delivered.add(page_id);
+      for (const { page_id } of await listPages((message) => this.#ask(message))) this.delivered.add(page_id);
     }
     this.#become("open");
     if (this.state === "closed") this.#socket.close();

@@ -1,4 +1,5 @@
 import { ScanbusError } from "./errors.js";
+import { listPages, readPage } from "./pages.js";
 
 /**
  * @typedef {import("../scanbus.js").Job} Job
@@ -7,7 +8,6 @@ import { ScanbusError } from "./errors.js";
 
 const LOST = "The scan ended when Scanbus was restarted. Load the pages that are missing and press Scan.";
 
-export const readPage = (page) => ({ rotation_degrees: 0, ...page });
 export const readJob = (job) => ({ pages: 0, ...job });
 
 /** A scan: an async iterator of pages, in the order in which the scanner gave them. */
@@ -91,7 +91,7 @@ export class Scan {
   async #catchUp() {
     const { jobs } = await this.#connection.call({ type: "device.list_jobs" });
     const job = jobs.find(({ job_id }) => job_id === this.job.job_id);
-    const { pages } = await this.#connection.call({ type: "buffer.list_pages" });
+    const pages = await listPages((message) => this.#connection.call(message));
     const missed = pages.filter(({ page_id }) => !this.#connection.delivered.has(page_id));
     for (const page of job ? missed.slice(0, readJob(job).pages - this.#received) : missed) this.#deliver(page);
     if (!job) throw new ScanbusError("lost", LOST);

@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from bus import Context
-from schemas.buffer import Append, Changed, GetPage, ListPages, Move, Remove, Rotate
+from schemas.buffer import Append, Change, Changed, GetPage, ListPages, Move, Remove, Rotate
 from schemas.cache import EndSession
 from schemas.errors import Denied, NotFound
 from schemas.page import Page
@@ -15,6 +15,11 @@ from tests.paper import kept, stack
 
 async def listed(ctx: Context) -> list[Page]:
     return (await ctx.call(ListPages())).pages
+
+
+def ledgers(here: House) -> list[str]:
+    """The sessions that the buffer remembers something of."""
+    return sorted(path.stem for path in (here.store.folder / "buffer").glob("*.sqlite"))
 
 
 async def order(ctx: Context, pages: list[Page]) -> list[int]:
@@ -49,8 +54,7 @@ async def test_moved_pages_stand_together_where_they_were_asked_to(
 ) -> None:
     ctx = here.session()
     pages = await stack(ctx, 5)
-    told = await ctx.call(Move(page_ids=[pages[each].page_id for each in moved], position=position))
-    assert [pages.index(page) for page in told.pages] == after
+    await ctx.call(Move(page_ids=[pages[each].page_id for each in moved], position=position))
     assert await order(ctx, pages) == after
 
 
@@ -68,8 +72,8 @@ async def test_a_page_that_comes_after_a_move_is_last(here: House) -> None:
 async def test_a_removed_page_is_gone_with_its_bytes(here: House) -> None:
     ctx = here.session()
     pages = await stack(ctx, 3)
-    left = (await ctx.call(Remove(page_ids=[pages[1].page_id, pages[1].page_id]))).pages
-    assert left == [pages[0], pages[2]] == await listed(ctx)
+    await ctx.call(Remove(page_ids=[pages[1].page_id, pages[1].page_id]))
+    assert await listed(ctx) == [pages[0], pages[2]]
     assert await ctx.read(pages[0].image.blob)
     with pytest.raises(NotFound):
         await ctx.read(pages[1].image.blob)
@@ -82,8 +86,8 @@ async def test_turns_add_up_and_come_round(here: House) -> None:
     ctx = here.session()
     first, second = await stack(ctx, 2)
     for degrees, after in ((90, 90), (180, 270), (270, 180), (0, 180), (180, 0)):
-        told = await ctx.call(Rotate(page_ids=[first.page_id, first.page_id], degrees=degrees))
-        assert [page.rotation_degrees for page in told.pages] == [after, 0]
+        await ctx.call(Rotate(page_ids=[first.page_id, first.page_id], degrees=degrees))
+        assert [page.rotation_degrees for page in await listed(ctx)] == [after, 0]
         assert (await ctx.call(GetPage(page_id=first.page_id))).page.rotation_degrees == after
     assert await listed(ctx) == [first, second]
 
@@ -140,7 +144,8 @@ async def test_pages_and_edits_survive_a_restart(here: House) -> None:
     ctx = here.session()
     pages = await stack(ctx, 3)
     await ctx.call(Rotate(page_ids=[pages[1].page_id], degrees=270))
-    before = (await ctx.call(Move(page_ids=[pages[2].page_id], position=0))).pages
+    await ctx.call(Move(page_ids=[pages[2].page_id], position=0))
+    before = await listed(ctx)
     await here.stop("buffer")
     here.start("buffer")
     assert await listed(ctx) == before
@@ -163,16 +168,30 @@ async def test_a_page_is_durable_before_it_is_acknowledged(here: House) -> None:
 @in_house
 async def test_a_change_is_announced_to_its_own_session_only(here: House) -> None:
     ctx, other = here.session(), here.session()
-    pages = await stack(ctx, 1)
-    await ctx.call(Rotate(page_ids=[pages[0].page_id], degrees=90))
-    await ctx.call(Move(page_ids=[pages[0].page_id], position=0))
-    await ctx.call(Remove(page_ids=[pages[0].page_id]))
-    await here.caller.until(lambda heard: len(heard) == 4)
+    one, two = [page.page_id for page in await stack(ctx, 2)]
+    edits = [
+        *(await ctx.call(Rotate(page_ids=[one], degrees=90))).changes,
+        *(await ctx.call(Move(page_ids=[one], position=1))).changes,
+        *(await ctx.call(Move(page_ids=[one], position=1))).changes,
+        *(await ctx.call(Remove(page_ids=[one]))).changes,
+    ]
     with pytest.raises(NotFound):
-        await ctx.call(Remove(page_ids=[pages[0].page_id]))
-    await stack(other, 1)
-    await here.caller.until(lambda heard: len(heard) == 5)
-    assert here.caller.heard == [(ctx.session, Changed())] * 4 + [(other.session, Changed())]
+        await ctx.call(Remove(page_ids=[one]))
+    (third,) = await stack(other, 1)
+    await here.caller.until(lambda heard: len(heard) == 6)
+    told = [(session, event.change) for session, event in here.caller.heard if isinstance(event, Changed)]
+    document_id = edits[0].document_id
+    assert edits == [
+        Change(document_id=document_id, revision=3, touched=[one]),
+        Change(document_id=document_id, revision=4, before=[one, two], after=[two, one]),
+        Change(document_id=document_id, revision=5, at=1, before=[one]),
+    ]
+    assert told[:5] == [
+        (ctx.session, Change(document_id=document_id, revision=1, after=[one])),
+        (ctx.session, Change(document_id=document_id, revision=2, at=1, after=[two])),
+        *((ctx.session, change) for change in edits),
+    ]
+    assert [(session, change.after) for session, change in told[5:]] == [(other.session, [third.page_id])]
 
 
 @in_house
@@ -183,8 +202,10 @@ async def test_the_pages_of_an_ended_session_are_forgotten(here: House) -> None:
     await here.caller.until(lambda heard: len(heard) == 3)
     await ctx.call(EndSession())
     await here.caller.until(lambda heard: len(heard) == 4)
-    assert await listed(ctx) == []
+    with pytest.raises(NotFound):
+        await listed(ctx)
     assert await listed(other) == pages
+    assert ledgers(here) == [other.session]
 
 
 @in_house
@@ -194,4 +215,7 @@ async def test_what_ended_while_the_actor_was_away_is_forgotten(here: House) -> 
     await here.stop("buffer")
     await ctx.call(EndSession())
     here.start("buffer")
-    assert await listed(ctx) == []
+    await here.ready("buffer")
+    assert ledgers(here) == []
+    with pytest.raises(NotFound):
+        await listed(ctx)

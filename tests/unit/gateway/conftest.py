@@ -86,7 +86,7 @@ class Buffer(Actor):
 
     @on(buffer.ListPages)
     async def pages(self, _msg: buffer.ListPages, ctx: Context) -> buffer.Pages:
-        ctx.publish(buffer.Changed())
+        ctx.publish(buffer.Changed(change=buffer.Change(document_id="d", revision=1)))
         return buffer.Pages(pages=[])
 
 

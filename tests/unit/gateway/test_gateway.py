@@ -320,7 +320,10 @@ class TestSocket:
             begin(second, token)
             begin(other)
             say(mine, "1", type="buffer.list_pages")
-            assert hear(second) == {"kind": "event", "body": {"type": "buffer.changed"}}
+            assert hear(second) == {
+                "kind": "event",
+                "body": {"type": "buffer.changed", "change": {"document_id": "d", "revision": 1}},
+            }
             say(other, "1", type="device.list_devices")
             assert [letter["kind"] for letter in until_reply(other, "1")] == ["reply"]
 

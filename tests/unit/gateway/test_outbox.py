@@ -5,10 +5,12 @@ from typing import Any
 
 from gateway.letters import Letter
 from gateway.outbox import LIMIT_BYTES, OVERFLOW_FACTOR, Outbox
-from schemas.buffer import Changed, Pages
+from schemas.buffer import Change, Changed, Pages
 from schemas.device import DeviceLost, Progress
 from schemas.envelope import Kind
 from schemas.errors import Failure
+
+CHANGED = Changed(change=Change(document_id="d", revision=1))
 
 
 def progress(re: str, fraction: float) -> Letter:
@@ -58,11 +60,11 @@ def test_a_full_outbox_drops_the_oldest_events_and_remembers_it() -> None:
 
 def test_an_event_that_was_taken_is_not_counted_as_missed() -> None:
     outbox = Outbox(1)
-    outbox.put(Letter(kind=Kind.EVENT, body=Changed()))
+    outbox.put(Letter(kind=Kind.EVENT, body=CHANGED))
     outbox.put(reply("1"))
     assert outbox.missed_events == 1
     assert len(taken(outbox)) == 1
-    outbox.put(Letter(kind=Kind.EVENT, body=Changed()))
+    outbox.put(Letter(kind=Kind.EVENT, body=CHANGED))
     assert len(taken(outbox)) == 1
     outbox.put(reply("2"))
     outbox.put(reply("3"))

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.letters import Letter
 from gateway.session import OPEN_LIMIT, Ask, Cancel, Close, Connection, Send
-from schemas.buffer import Changed, ListPages, Pages
+from schemas.buffer import Change, Changed, ListPages, Pages
 from schemas.device import Progress, Scan
 from schemas.envelope import Kind
 from schemas.errors import Canceled, Failure, StorageFull
@@ -15,6 +15,7 @@ from schemas.message import Message
 from schemas.session import Closed, Open, Opened
 
 OPENED = Opened(session_id="s", token="t", version="1")
+CHANGED = Changed(change=Change(document_id="d", revision=1))
 LIST = {"type": "buffer.list_pages"}
 SCAN = {"type": "device.scan", "device_id": "virtual:sample"}
 
@@ -45,7 +46,7 @@ def connection() -> Connection:
 def test_the_first_frame_opens_the_session() -> None:
     connection = Connection(1 << 20)
     assert connection.receive(request("1", {"type": "session.open", "token": "t"})) == [Ask("1", Open(token="t"))]
-    assert connection.hear(Changed()) == []
+    assert connection.hear(CHANGED) == []
     assert connection.answer("1", OPENED) == [Send(Letter(kind=Kind.REPLY, re="1", body=OPENED))]
     assert connection.receive(request("2", LIST)) == [Ask("2", ListPages())]
 
@@ -130,7 +131,7 @@ def test_a_lost_connection_cancels_what_is_not_detached(connection: Connection) 
     assert connection.lost() == [Cancel("2")]
     assert connection.part("1", Progress(number=1, fraction=0.5)) == []
     assert connection.answer("1", Pages(pages=[])) == []
-    assert connection.hear(Changed()) == []
+    assert connection.hear(CHANGED) == []
     assert Scan.detached
 
 
