@@ -61,26 +61,28 @@ class BlobStore:
         return sorted(path.name[1:] for path in self._pages.glob(".*"))
 
     def sessions(self) -> list[str]:
-        """The sessions that there are, those whose key is damaged too."""
-        return sorted(self._keys.sessions() - set(self.ended()))
+        """The sessions that there are, those that no key opens too. Raises StorageFailed."""
+        with storage():
+            there = {path.name for path in self._pages.glob("[0-9a-f]*")} | self._keys.sessions()
+            return sorted(filter(NAME.fullmatch, there - set(self.ended())))
 
     def unreadable(self) -> list[str]:
-        """Sessions that kept something which no key opens any more."""
+        """Sessions whose key is damaged or missing. Raises StorageFailed."""
         with storage():
-            kept = {path.name for path in self._pages.glob("[0-9a-f]*")} | self._keys.sessions()
-            lost = {session for session in kept if NAME.fullmatch(session) and not self._keys.good(session)}
-            return sorted(lost - set(self.ended()))
+            return [session for session in self.sessions() if not self._keys.good(session)]
 
     def begun_at(self, session: str) -> float:
-        """When a session's key was made: Unix time, in seconds. Raises NotFound, StorageFailed."""
-        with storage():
+        """When a session began: Unix time, in seconds. Raises NotFound, StorageFailed."""
+        with storage(), suppress(NotFound):
             return self._keys.made_at(_checked(session))
+        return self.touched_at(session)
 
     def touched_at(self, session: str) -> float:
         """When something last came to a session or went: Unix time, in seconds. Raises NotFound, StorageFailed."""
-        with storage(), suppress(FileNotFoundError):
-            return (self._pages / _checked(session)).stat().st_mtime
-        return self.begun_at(session)
+        with storage():
+            with suppress(FileNotFoundError):
+                return (self._pages / _checked(session)).stat().st_mtime
+            return self._keys.made_at(session)
 
     def vault(self, session: str) -> Vault:
         """A session's blobs and texts. Raises NotFound (no such session), Damaged (its key), StorageFailed."""

@@ -7,7 +7,7 @@ from actors.cache.account import Account
 from actors.cache.book import UNKNOWN, Book
 from bus.blobs import NAME, BlobStore
 from schemas.config import CacheConfig
-from schemas.errors import Damaged
+from schemas.errors import Damaged, NotFound
 
 UNOWNED_S = 3600.0
 """How old a blob without an owner gets: long enough for whoever wrote it to say whose it is."""
@@ -36,10 +36,10 @@ class Tidy:
         """Get to know what is there: a session that is not in the book, as that was damaged, owns all that it has."""
         known = self._book.known()
         there = self._store.sessions()
-        for session in known - set(there) - set(self._store.unreadable()):
+        for session in known - set(there):
             self._book.end(session)
         self._account.recount()
-        for session in filter(NAME.fullmatch, there):
+        for session in there:
             if session not in known:
                 sizes = self._store.names(session)
                 begun_at = self._store.begun_at(session)
@@ -110,5 +110,5 @@ class Tidy:
     def _is_page(self, session: str, name: str) -> bool:
         try:
             return bool(self._store.label(session, name))
-        except Damaged:
+        except (Damaged, NotFound):
             return True

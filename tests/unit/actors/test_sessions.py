@@ -293,7 +293,7 @@ def test_what_no_key_opens_is_named_kept_for_a_week_and_deleted_then(config: Con
             broken.session: True,
             fine.session: False,
         }
-        assert (await fine.call(GetUsage())).sessions == 2
+        assert (await fine.call(GetUsage())).sessions == 3
 
         def a_week_later() -> None:
             for ctx in (lost, broken):
