@@ -45,6 +45,10 @@ class Claim(Request[Held, Never], tag="cache.claim"):
 
     pages: dict[str, list[str]]
     """Owner to blobs; those that are not there are left out."""
+    after: str = ""
+    up_to: str = ""
+    """What is said is said of owners between these two, in the order of their names; "": of all. So those that do not
+    fit into one letter can be claimed by several."""
 
 
 class Began(Message, tag="cache.began"):

@@ -123,8 +123,9 @@ class Cache(Actor):
             session = _session(ctx)
             for owner, names in msg.pages.items():
                 self._book.hold(session, owner, filter(ctx.store.blobs(session).exists, names))
-            mine = {owner for owner in self._book.owners(session) if ":" not in owner or owner == UNKNOWN}
-            self._let_go(session, mine - set(msg.pages))
+            owners = {owner for owner in self._book.owners(session) if ":" not in owner or owner == UNKNOWN}
+            meant = {owner for owner in owners if owner > msg.after and (not msg.up_to or owner <= msg.up_to)}
+            self._let_go(session, meant - set(msg.pages))
 
         await self._change(settle)
         return cache.Held()

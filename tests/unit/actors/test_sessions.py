@@ -196,6 +196,17 @@ async def test_whoever_knows_the_pages_says_what_is_owned(here: House) -> None:
 
 
 @in_house
+async def test_many_pages_are_claimed_part_by_part(here: House) -> None:
+    ctx = await begun(here)
+    blobs = {owner: (await ctx.put(owner.encode(), TEXT)).name for owner in "abcdef"}
+    for owner, name in blobs.items():
+        await ctx.call(Hold(owner=owner, blobs=[name]))
+    for after, up_to, owners, left in (("", "b", "b", "bcdef"), ("b", "d", "c", "bcef"), ("d", "", "f", "bcf")):
+        await ctx.call(Claim(pages={owner: [blobs[owner]] for owner in owners}, after=after, up_to=up_to))
+        assert set(here.store.names(ctx.session)) == {blobs[owner] for owner in left}
+
+
+@in_house
 async def test_what_nobody_was_known_to_own_goes_when_the_pages_are_known(here: House) -> None:
     ctx = await begun(here)
     kept, removed = await stack(ctx, 2)
