@@ -125,7 +125,7 @@ class Model:
                 self._last[entry.page.job_id] = max(self._last[entry.page.job_id], entry.page.number)
         self.entries |= edit.written | edit.placed
         self.documents |= edit.documents
-        self._orders |= edit.orders
+        self._orders |= {each: [] for each in edit.documents.keys() - self._orders.keys()} | edit.orders
         for document_id in edit.gone:
             del self.documents[document_id], self._orders[document_id]
         self.default_tag = self.default_tag if edit.default_tag is None else edit.default_tag
