@@ -7,16 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from actors.kept import NO_DOCUMENT
-from actors.kept.copies import Copies
+from actors.kept.copies import Copies, Text
 from actors.kept.document import Document, Manifest
 from actors.kept.locks import KEY_BYTES, Lock
 from bus.durable import make_folder, storage, sync, write
 from bus.keys import destroy
 from bus.vault import NAME, Vault
-from schemas.errors import Conflict, Damaged, NotFound
+from schemas.errors import Conflict, Damaged, NotFound, Unsupported
 from schemas.kept import KeptDocument
 
 KEY_LOST = (
@@ -27,8 +26,8 @@ _NEW, _GONE = ".new-", ".gone-"
 """What folders are called before they are documents, and after."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """What is known of a document without its password; what one version wrote, every later one reads."""
+class Entry(Text, frozen=True, kw_only=True):
+    """What is known of a document without its password."""
 
     origin: str
     name: str
@@ -69,7 +68,7 @@ class Archive:
         self._storage()
         found = []
         for folder in self.folders():
-            with suppress(Damaged, NotFound, FileNotFoundError):
+            with suppress(Damaged, NotFound, Unsupported, FileNotFoundError):
                 entry = self._entry(folder)
                 if entry.origin == origin:
                     changed_at = (self._folder / folder / "manifest").stat().st_mtime
@@ -92,7 +91,7 @@ class Archive:
             try:
                 make_folder(new)
                 entry = Entry(origin=origin, name=name, lock=lock)
-                self._copies(new, folder).write(msgspec.msgpack.encode(entry))
+                self._copies(new, folder).write(entry)
                 Document(new, key).write(Manifest(metadata=metadata))
                 new.rename(self._folder / folder)
             finally:
@@ -124,11 +123,11 @@ class Archive:
         shutil.rmtree(folder)
 
     def _entry(self, folder: str) -> Entry:
-        return msgspec.msgpack.decode(self._copies(self._folder / folder, folder).read()[0], type=Entry)
+        return self._copies(self._folder / folder, folder).read()[0]
 
-    def _copies(self, path: Path, folder: str) -> Copies:
+    def _copies(self, path: Path, folder: str) -> Copies[Entry]:
         _, storage_vault = self._storage()
-        return Copies(path, "lock", storage_vault, f"lock of {folder}")
+        return Copies(path, "lock", Entry, storage_vault, f"lock of {folder}")
 
     def _storage(self) -> tuple[bytes, Vault]:
         if self._opened is None:

@@ -1,23 +1,19 @@
 """Documents that outlive sessions: whoever keeps one finds it again tomorrow, after an upgrade, from another tab."""
 
-import asyncio
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
 
 import msgspec
 
-from actors.kept.archive import Archive
 from actors.kept.document import Document, Manifest
 from actors.kept.locks import KEY_BYTES, Locksmith
+from actors.kept.shelf import Shelf
 from bus import Actor, Context, on
 from schemas import buffer
 from schemas.cache import GetSession, Room
 from schemas.config import Config
-from schemas.errors import Conflict, Damaged, Denied, NotFound, ScanbusError, TooLarge
+from schemas.errors import Conflict, Damaged, Denied, NotFound, TooLarge
 from schemas.kept import (
     PAGES_LIMIT,
     Create,
@@ -45,8 +41,6 @@ from schemas.page import Page
 
 LETTER_BYTES = 900_000
 """Of pages in one letter; the limit of letters is above."""
-ResultT = TypeVar("ResultT")
-Arguments = ParamSpec("Arguments")
 
 
 _OfDocument = Save | Load | ListPages | RemovePages | GetMetadata | SetMetadata | Remove
@@ -60,20 +54,16 @@ class Keeper(Actor):
     def __init__(self, config: Config, instance: str = "") -> None:
         super().__init__(config, instance)
         self._locksmith = Locksmith()
-        # One thread, not a lock: a caller that is canceled does not let the next change in before its own has ended.
-        self._disk = ThreadPoolExecutor(1, "kept")
-        self._users: dict[str, int] = {}
-        """How many read each document now; -1: somebody changes it."""
 
     async def start(self, ctx: Context) -> None:
         """Finish what a crash interrupted."""
-        self._archive = Archive(ctx.store.folder)
-        ctx.spawn(self._sweep(ctx))
+        self._shelf = Shelf(ctx.store.folder)
+        ctx.spawn(self._shelf.sweep())
 
     async def stop(self) -> None:
         """Finish what is under way."""
         self._locksmith.close()
-        self._disk.shutdown()
+        self._shelf.close()
 
     @on(Create)
     async def create(self, msg: Create, ctx: Context) -> Created:
@@ -81,7 +71,7 @@ class Keeper(Actor):
         origin, name = await _origin(ctx), msg.name or ctx.new_id()
         key = secrets.token_bytes(KEY_BYTES)
         lock = await self._locksmith.make(key, msg.password)
-        await self._do(self._archive.create, origin, _typed(name), key, lock, msg.metadata)
+        await self._shelf.do(self._shelf.archive.create, origin, _typed(name), key, lock, msg.metadata)
         return Created(name=name)
 
     @on(Exists)
@@ -89,7 +79,7 @@ class Keeper(Actor):
         """A damaged one exists, too."""
         folder = await self._folder(msg.name, ctx)
         try:
-            lock = await self._do(self._archive.lock, folder)
+            lock = await self._shelf.do(self._shelf.archive.lock, folder)
         except Damaged:
             return Existence(exists=True)
         return Existence(exists=lock is not None, protected=lock is not None and lock.protected)
@@ -97,15 +87,15 @@ class Keeper(Actor):
     @on(ListKept)
     async def list_kept(self, msg: ListKept, ctx: Context) -> Kept:
         """A part of them."""
-        found = await self._do(self._archive.of_origin, await _origin(ctx))
+        found = await self._shelf.do(self._shelf.archive.of_origin, await _origin(ctx))
         return Kept(total=len(found), start=msg.start, documents=found[msg.start : msg.start + msg.count])
 
     @on(Save)
     async def save(self, msg: Save, ctx: Context) -> Saved:
         """Adopt the blobs, then name them: what nobody names was never saved."""
         folder, document = await self._open(msg, ctx)
-        with self._using(folder, alone=True):
-            before = await self._do(document.read)
+        with self._shelf.using(folder, alone=True):
+            before = await self._shelf.do(document.read)
             kept = [] if msg.replace else before.pages
             pages = await _pages_of_session(msg, ctx)
             if len(kept) + len(pages) > PAGES_LIMIT:
@@ -116,22 +106,22 @@ class Keeper(Actor):
                 await self._adopt(document, pages, ctx)
                 await self._change(document, before, pages=[*kept[:at], *new, *kept[at:]])
             finally:
-                await self._tidy(document, ctx)
+                await self._shelf.tidy(document)
         return Saved(page_ids=[page.page_id for page in new], pages=len(kept) + len(new))
 
     @on(Load)
     async def load(self, msg: Load, ctx: Context) -> Loaded:
         """Hand the pages to the buffer one by one; those that came before it fails or is canceled stay."""
         folder, document = await self._open(msg, ctx)
-        with self._using(folder):
-            manifest = await self._do(document.read)
+        with self._shelf.using(folder):
+            manifest = await self._shelf.do(document.read)
             chosen = _chosen(manifest.pages, msg.page_ids) if msg.page_ids else manifest.pages
-            vault = await self._do(ctx.store.vault, _session(ctx))
+            vault = await self._shelf.do(ctx.store.vault, _session(ctx))
             page_ids, damaged = [], []
             for number, page in enumerate(chosen, 1):
                 await ctx.call(Room())
                 try:
-                    await self._do(vault.adopt, document.vault, page.image.blob.name)
+                    await self._shelf.do(vault.adopt, document.vault, page.image.blob.name)
                 except (Damaged, NotFound):
                     if not ctx.store.has(ctx.session):
                         raise
@@ -154,7 +144,7 @@ class Keeper(Actor):
     async def list_pages(self, msg: ListPages, ctx: Context) -> Pages:
         """As many as a letter can take."""
         _, document = await self._open(msg, ctx)
-        pages = (await self._do(document.read)).pages
+        pages = (await self._shelf.do(document.read)).pages
         shown: list[Page] = []
         room = LETTER_BYTES
         for page in pages[msg.start : msg.start + msg.count]:
@@ -168,27 +158,27 @@ class Keeper(Actor):
     async def remove_pages(self, msg: RemovePages, ctx: Context) -> PagesRemoved:
         """Forget them, then delete their blobs."""
         folder, document = await self._open(msg, ctx)
-        with self._using(folder, alone=True):
-            before = await self._do(document.read)
+        with self._shelf.using(folder, alone=True):
+            before = await self._shelf.do(document.read)
             gone = {page.page_id for page in _chosen(before.pages, msg.page_ids)}
             left = [page for page in before.pages if page.page_id not in gone]
             await self._change(document, before, pages=left)
-            await self._tidy(document, ctx)
+            await self._shelf.tidy(document)
         return PagesRemoved(pages=len(left))
 
     @on(GetMetadata)
     async def get_metadata(self, msg: GetMetadata, ctx: Context) -> Noted:
         """As it was last set."""
         _, document = await self._open(msg, ctx)
-        manifest = await self._do(document.read)
+        manifest = await self._shelf.do(document.read)
         return Noted(metadata=manifest.metadata, pages=len(manifest.pages))
 
     @on(SetMetadata)
     async def set_metadata(self, msg: SetMetadata, ctx: Context) -> Noted:
         """All of it."""
         folder, document = await self._open(msg, ctx)
-        with self._using(folder, alone=True):
-            before = await self._do(document.read)
+        with self._shelf.using(folder, alone=True):
+            before = await self._shelf.do(document.read)
             await self._change(document, before, metadata=msg.metadata)
         return Noted(metadata=msg.metadata, pages=len(before.pages))
 
@@ -198,24 +188,24 @@ class Keeper(Actor):
         folder = await self._folder(msg.name, ctx)
         with suppress(Damaged):
             await self._open(msg, ctx)
-        with self._using(folder, alone=True):
-            await self._do(self._archive.remove, folder)
+        with self._shelf.using(folder, alone=True):
+            await self._shelf.do(self._shelf.archive.remove, folder)
         return Removed()
 
     async def _open(self, msg: _OfDocument, ctx: Context) -> tuple[str, Document]:
         folder = await self._folder(msg.name, ctx)
-        lock = await self._do(self._archive.lock, folder)
+        lock = await self._shelf.do(self._shelf.archive.lock, folder)
         key = await self._locksmith.open(folder, lock, msg.password, ctx.now)
-        return folder, self._archive.document(folder, key)
+        return folder, self._shelf.archive.document(folder, key)
 
     async def _folder(self, name: str, ctx: Context) -> str:
-        return await self._do(self._archive.folder, await _origin(ctx), _typed(name))
+        return await self._shelf.do(self._shelf.archive.folder, await _origin(ctx), _typed(name))
 
     async def _adopt(self, document: Document, pages: list[Page], ctx: Context) -> None:
-        vault = await self._do(ctx.store.vault, _session(ctx))
+        vault = await self._shelf.do(ctx.store.vault, _session(ctx))
         for number, page in enumerate(pages, 1):
             try:
-                await self._do(document.vault.adopt, vault, page.image.blob.name)
+                await self._shelf.do(document.vault.adopt, vault, page.image.blob.name)
             except Damaged as error:
                 raise Damaged(
                     f"Page {number} is damaged: remove it, then save again. Nothing was saved.", page_id=page.page_id
@@ -224,49 +214,7 @@ class Keeper(Actor):
 
     async def _change(self, document: Document, before: Manifest, **changes: object) -> None:
         after = msgspec.structs.replace(before, revision=before.revision + 1, **changes)
-        await self._do(document.write, after)
-
-    async def _tidy(self, document: Document, ctx: Context) -> None:
-        try:
-            await self._do(document.tidy)
-        except ScanbusError as error:
-            ctx.log.warning("a kept document could not be tidied", code=error.code, reason=error.text)
-
-    async def _sweep(self, ctx: Context) -> None:
-        try:
-            await self._do(self._archive.sweep)
-            for folder in await self._do(self._archive.folders):
-                await self._sweep_document(folder, ctx)
-        except ScanbusError as error:
-            ctx.log.warning("kept documents could not be tidied", code=error.code, reason=error.text)
-
-    async def _sweep_document(self, folder: str, ctx: Context) -> None:
-        try:
-            lock = await self._do(self._archive.lock, folder)
-            # Where a password is needed, whoever changes the document next tidies it.
-            if lock is not None and not lock.protected and folder not in self._users:
-                await self._do(self._archive.document(folder, lock.key).tidy)
-        except Damaged as error:
-            ctx.log.warning("a kept document is damaged", folder=folder, reason=error.text)
-
-    async def _do(
-        self, work: Callable[Arguments, ResultT], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> ResultT:
-        """Blocking work on kept documents, in order."""
-        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))
-
-    @contextmanager
-    def _using(self, folder: str, *, alone: bool = False) -> Iterator[None]:
-        users = self._users.get(folder, 0)
-        if users < 0 or (alone and users):
-            raise Conflict("This document is being saved to, or loaded. Try again when that has ended.")
-        self._users[folder] = -1 if alone else users + 1
-        try:
-            yield
-        finally:
-            self._users[folder] = 0 if alone else self._users[folder] - 1
-            if not self._users[folder]:
-                del self._users[folder]
+        await self._shelf.do(document.write, after)
 
 
 async def _origin(ctx: Context) -> str:

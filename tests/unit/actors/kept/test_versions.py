@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.kept.document import FORMAT, Document, Manifest
+from actors.kept.copies import FORMAT
+from actors.kept.document import Document, Manifest
 from bus import Context
 from schemas import buffer
 from schemas.config import Config
@@ -62,15 +63,21 @@ def test_this_version_is_among_them() -> None:
     assert EVER[-1].name == f"version_{FORMAT}"
 
 
+def write(folder: Path, **manifest: object) -> Document:
+    """A document whose manifest is as somebody else wrote it."""
+    document = Document(folder, bytes(32))
+    sealed = document.vault.seal(msgspec.msgpack.encode(manifest), "manifest")
+    for name in ("manifest", "manifest.copy"):
+        (folder / name).write_bytes(sealed)
+    return document
+
+
 def test_a_manifest_may_have_less_or_more_than_we_know(tmp_path: Path) -> None:
-    document = Document(tmp_path, bytes(32))
-    document._copies.write(msgspec.msgpack.encode({"format": FORMAT, "revision": 7, "mood": "fine"}))
-    assert document.read() == Manifest(revision=7)
+    assert write(tmp_path, revision=7, mood="fine").read() == Manifest(revision=7)
 
 
 def test_a_document_of_a_newer_version_says_so_and_is_left_alone(tmp_path: Path) -> None:
-    document = Document(tmp_path, bytes(32))
-    document._copies.write(msgspec.msgpack.encode({"format": FORMAT + 1, "pages": "in a way that nobody knows yet"}))
+    document = write(tmp_path, format=FORMAT + 1, pages="in a way that nobody knows yet")
     page = tmp_path / ("0" * 32)
     page.write_bytes(b"a page")
     for use in (document.read, document.tidy):
