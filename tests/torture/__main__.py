@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import crash_states, storage_calls
+from tests.torture import corruption, crash_states, storage_calls
 from tests.torture.verdict import judge
 
 WORKERS = os.cpu_count() or 1
@@ -23,9 +23,14 @@ def _storage_calls(folder: Path, seed: int, tries: int) -> int:
     return judge("storage calls", seed, storage_calls.try_calls(folder, seed, tries, WORKERS))
 
 
+def _corruption(folder: Path, seed: int, tries: int) -> int:
+    return judge("corruption", seed, corruption.try_damages(folder, seed, tries or 5_000, WORKERS))
+
+
 PROOFS: dict[str, Callable[[Path, int, int], int]] = {
     "crash-states": _crash_states,
     "storage-calls": _storage_calls,
+    "corruption": _corruption,
 }
 
 

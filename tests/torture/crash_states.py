@@ -16,21 +16,21 @@ from typing import NamedTuple
 import structlog
 
 from schemas.errors import ScanbusError
-from tests.house import house
-from tests.paper import PNM
+from tests.house import House, house
 from tests.torture.calls import Op, build_shim, read_calls, watched
+from tests.torture.diary import Diary, State, kept_state_of, state_of, unnamed
 from tests.torture.disk import Disk, Loss, Write, tree
-from tests.torture.story import State, small_page, state_of, story_config, unnamed
+from tests.torture.story import story_config
 
 RECENT = 8
 """Effects that are most often lost together: the last ones."""
 
 
 class Note(NamedTuple):
-    """What was acknowledged to a session after so many calls."""
+    """What was acknowledged of a session, or a kept document, after so many calls."""
 
     calls: int
-    session: str
+    of: str
     step: int
     state: State
     key: str
@@ -59,7 +59,7 @@ def recall(folder: Path) -> Recorded:
     """The story that was recorded below a folder."""
     calls = read_calls(folder / "calls")
     marks = [(number, json.loads(call.data)) for number, call in enumerate(calls, 1) if call.op is Op.MARK]
-    notes = [Note(number, note["session"], note["step"], note["state"], note.get("key", "")) for number, note in marks]
+    notes = [Note(number, note["of"], note["step"], note["state"], note.get("key", "")) for number, note in marks]
     return Recorded(Disk(folder / "state", calls), notes)
 
 
@@ -107,29 +107,31 @@ async def _open(folder: Path, notes: list[Note], calls: int) -> str:
     async with house(story_config(folder)) as here, asyncio.timeout(20):
         if list((folder / "state").rglob("*.damaged*")):
             return "a power loss was taken for damage"
-        for session in dict.fromkeys(note.session for note in notes if note.calls <= calls):
-            told = [note for note in notes if note.session == session]
+        for of in dict.fromkeys(note.of for note in notes if note.calls <= calls):
+            told = [note for note in notes if note.of == of]
             now = [note for note in told if note.calls <= calls][-1]
-            ctx = here.caller.ctx.on_behalf(session)
-            if now.state is None:
-                if here.store.has(session):
-                    return f"the ended session {session} is back"
-                if any(bytes.fromhex(now.key) in data for data in tree(folder / "state").values()):
-                    return f"the key of the ended session {session} is still there"
-                continue
             try:
-                found: State = await state_of(ctx) if here.store.has(session) else None
+                found = await _state_of(here, of)
             except ScanbusError as error:
-                return f"session {session} cannot be read: {error.text}"
+                return f"{of} cannot be read: {error.text}"
             allowed = [note.state for note in told if note.calls >= now.calls and note.step <= now.step + 1]
-            known = {page[0] for page in now.state}
+            known = {page[0] for page in now.state or ()}
             if unnamed(found, known) not in [unnamed(state, known) for state in allowed]:
-                return f"session {session}: {found} is none of {allowed}"
-        ctx = here.session()
-        blob = await ctx.put(small_page(1), PNM)
-        if await ctx.read(blob) != small_page(1):
-            return "what is written afterwards is not kept"
+                return f"{of}: {found} is none of {allowed}"
+            if now.key and any(bytes.fromhex(now.key) in data for data in tree(folder / "state").values()):
+                return f"the key of the ended session {of} is still there"
+        afterwards = await Diary.begin(here)
+        await afterwards.put(1)
+        if await state_of(afterwards.ctx) != afterwards.pages:
+            return "what comes afterwards is not kept"
     return ""
+
+
+async def _state_of(here: House, of: str) -> State:
+    kept, _, name = of.rpartition(":")
+    if kept:
+        return await kept_state_of(here, name)
+    return await state_of(here.caller.ctx.on_behalf(of)) if here.store.has(of) else None
 
 
 def try_losses(folder: Path, seed: int, count: int, workers: int) -> Iterator[tuple[str, str]]:

@@ -22,9 +22,10 @@ import structlog
 
 from schemas.errors import ScanbusError
 from tests.house import House, house
-from tests.paper import PNM, small_stack
+from tests.paper import small_stack
 from tests.torture.calls import Op, Shim, build_shim, read_calls, watched
-from tests.torture.story import Diary, Pages, small_page, state_of, story_config, unnamed
+from tests.torture.diary import Diary, KeptDiary, PageState, kept_state_of, state_of, unnamed
+from tests.torture.story import story_config
 
 ResultT = TypeVar("ResultT")
 SHORT = 0
@@ -58,7 +59,7 @@ class Stubborn(Diary):
     async def end(self) -> None:
         await again(super().end, self.failures)
 
-    async def _do(self, work: Callable[[], Awaitable[Pages]], after: Pages) -> None:
+    async def _do(self, work: Callable[[], Awaitable[list[PageState]]], after: list[PageState]) -> None:
         before = self.pages
         try:
             await super()._do(work, after)
@@ -91,27 +92,30 @@ async def reopened(folder: Path, failures: list[str]) -> AsyncIterator[House]:
 async def live(folder: Path, shim: Shim) -> list[str]:
     """A short day with one refused call in it; gives what failed."""
     failures: list[str] = []
+    deeds = KeptDiary("deeds")
     async with reopened(folder, failures) as here:
-
-        async def begin() -> Stubborn:
-            return Stubborn(here, shim, here.session())
-
-        diary = await again(begin, failures)
+        diary = await again(lambda: Stubborn.begin(here, shim), failures)
+        assert isinstance(diary, Stubborn)
         diary.failures = failures
         await diary.scan(2)
-        await diary.put(small_page(1), PNM)
+        await diary.put(1)
         await diary.rotate([1], 90)
+        await diary.label([0], "invoice")
         await diary.move([2], 0)
+        await again(lambda: deeds.create(diary), failures)
+        await again(lambda: deeds.save(diary), failures)
         await diary.remove([1])
-        gone = await again(begin, failures)
+        gone = await again(lambda: Stubborn.begin(here, shim), failures)
+        assert isinstance(gone, Stubborn)
         gone.failures = failures
-        await gone.put(small_page(2), PNM)
+        await gone.put(2)
         await gone.end()
-        await diary.put(small_page(3), PNM)
+        await diary.put(3)
         assert await again(lambda: state_of(diary.ctx), failures) == diary.pages, "while it runs"
     async with reopened(folder, failures) as here:
         ctx = here.caller.ctx.on_behalf(diary.ctx.session)
         assert await again(lambda: state_of(ctx), failures) == diary.pages, "after a restart"
+        assert await again(lambda: kept_state_of(here, deeds.name), failures) == deeds.state, "what was kept"
         assert not here.store.has(gone.ctx.session), "an ended session is back"
     return failures
 
