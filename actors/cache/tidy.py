@@ -9,8 +9,8 @@ from bus.blobs import NAME, BlobStore
 from schemas.config import CacheConfig
 from schemas.errors import Damaged, NotFound
 
-UNOWNED_S = 3600.0
-"""How old a blob without an owner gets: long enough for whoever wrote it to say whose it is."""
+UNOWNED_S = 86400.0
+"""How old a blob without an owner gets: long enough for whoever wrote it to say whose it is, room or not."""
 UNOWNED_PAGE_S = 7 * 86400.0
 """The same for a page (it has a label): somebody scanned it, and may still miss it."""
 UNFINISHED_S = 10.0

@@ -34,7 +34,7 @@ async def swept(here: House) -> None:
     await asyncio.wait_for(actor.tidied.wait(), WAIT_S)
 
 
-async def put_old(here: House, ctx: Context, text: str, hours: float = 2) -> Blob:
+async def put_old(here: House, ctx: Context, text: str, hours: float = 25) -> Blob:
     blob = await ctx.put(text.encode(), TEXT)
     older(here, ctx, blob.name, hours)
     return blob
@@ -103,7 +103,7 @@ async def test_holding_what_is_not_there_is_not_found_and_holds_nothing(here: Ho
     for name in ("0" * 32, "../../cache.sqlite", ""):
         with pytest.raises(NotFound):
             await ctx.call(Hold(owner="page", blobs=[blob.name, name]))
-    older(here, ctx, blob.name, 2)
+    older(here, ctx, blob.name, 25)
     await swept(here)
     assert not here.store.exists(ctx.session, blob.name)
 
@@ -118,11 +118,11 @@ async def test_without_a_session_nothing_can_be_held(here: House) -> None:
 @in_house
 async def test_a_sweep_deletes_what_was_left_behind_and_nothing_else(here: House) -> None:
     ctx = here.session()
-    owned, left, fresh = [await put_old(here, ctx, each, hours) for each, hours in (("a", 2), ("b", 2), ("c", 0.5))]
+    owned, left, fresh = [await put_old(here, ctx, each, hours) for each, hours in (("a", 25), ("b", 25), ("c", 23))]
     await ctx.call(Hold(owner="page", blobs=[owned.name]))
     part = here.store.folder / "pages" / ctx.session / ".unfinished"
     part.write_bytes(b"half a page")
-    older(here, ctx, part.name, 2)
+    older(here, ctx, part.name, 1)
     await swept(here)
     assert set(here.store.names(ctx.session)) == {owned.name, fresh.name}
     assert left.name not in here.store.names(ctx.session)

@@ -258,12 +258,12 @@ def test_pages_stay_for_ever_unless_the_settings_say_otherwise(config: Config) -
 
 
 @in_house
-async def test_a_page_that_nobody_owns_is_missed_for_a_week_and_other_blobs_for_an_hour(here: House) -> None:
+async def test_a_page_that_nobody_owns_is_missed_for_a_week_and_other_blobs_for_a_day(here: House) -> None:
     ctx = await begun(here)
     vault = here.store.vault(ctx.session)
     page = vault.put(b"page", TEXT, label=b"job 1, page 1")
     picture = vault.put(b"picture", TEXT)
-    for age_s, left in ((2 * HOUR_S, {page.name}), (6 * DAY_S, {page.name}), (8 * DAY_S, set())):
+    for age_s, left in ((25 * HOUR_S, {page.name}), (6 * DAY_S, {page.name}), (8 * DAY_S, set())):
         for name in vault.names():
             older(vault.folder / name, age_s)
         await restarted(here)
