@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from bus import Actor, Context, Stream
+from schemas import kept
 from schemas.buffer import ListPages, Move, Remove, Rotate
-from schemas.cache import EndSession
+from schemas.cache import EndSession, SessionEnded, UseSession
 from schemas.config import Config, DeviceConfig, VirtualConfig
 from schemas.device import (
     Area,
@@ -27,7 +28,7 @@ from schemas.device import (
     Started,
     Stop,
 )
-from schemas.errors import Canceled, DriverFailed, FeederEmpty, InUse, NotFound, PaperJam
+from schemas.errors import Canceled, Conflict, DriverFailed, FeederEmpty, InUse, NotFound, PaperJam, WrongPassword
 from schemas.image import Render
 from schemas.page import Color, Page, Source
 from schemas.pdf import Create
@@ -188,6 +189,28 @@ async def session_closed(here: House) -> None:
     assert len(await pages(other)) == 1
 
 
+async def kept_for_later(here: House) -> None:
+    """Pages are kept under a name and a password, and come back into another session when theirs is gone."""
+    ctx, other = here.session(), here.session()
+    for each in (ctx, other):
+        await each.call(UseSession())
+    await ctx.call(scan(pages=2))
+    await ctx.call(Rotate(page_ids=[(await pages(ctx))[0].page_id], degrees=90))
+    await ctx.call(kept.Create(name="Letters", password="secret", metadata={"customer": "A-17"}))
+    with pytest.raises(Conflict):
+        await ctx.call(kept.Create(name="Letters"))
+    await ctx.call(kept.Save(name="Letters", password="secret"))
+    await ctx.call(EndSession())
+    await here.caller.until(lambda heard: any(isinstance(event, SessionEnded) for _, event in heard))
+    with pytest.raises(WrongPassword):
+        await other.call(kept.Load(name="Letters", password="guess"))
+    await other.call(kept.Load(name="Letters", password="secret"))
+    assert [page.rotation_degrees for page in await pages(other)] == [90, 0]
+    await other.call(kept.ListKept())
+    await other.call(kept.Remove(name="Letters", password="secret"))
+    assert not (await other.call(kept.Exists(name="Letters"))).exists
+
+
 STORIES: dict[str, Callable[[House], Awaitable[None]]] = {
     each.__name__: each
     for each in (
@@ -200,5 +223,6 @@ STORIES: dict[str, Callable[[House], Awaitable[None]]] = {
         edit,
         driver_lost,
         session_closed,
+        kept_for_later,
     )
 }
