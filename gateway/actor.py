@@ -43,6 +43,7 @@ class Gateway(Actor):
         """Serve. Raises StorageFailed when the key of the tokens cannot be kept."""
         tokens = Tokens(await ctx.offload(load_key, self.state_folder))
         self._desk = Desk(ctx, tokens, self.version)
+        ctx.spawn(self._desk.attendance.keep_telling())
         site = await ctx.offload(Site)
         config = self.config.gateway
         app = application(self._desk, Files(ctx, self._pictures), site, config, lambda: self.health(), self._clients)

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from bus import Context
-from gateway.tokens import Tokens, new_session_id
+from gateway.attendance import Attendance
+from gateway.stays import list_stays, own_session
+from gateway.tokens import Tokens
 from schemas import cache
 from schemas.errors import Canceled, Internal, ScanbusError
 from schemas.message import Message, Request
-from schemas.session import Close, Closed, Open, Opened
+from schemas.session import Close, Closed, ListStays, Open, Opened, Stays
 
 FINISH_S = 2.0
 """Less than the server waits for open responses: whoever is canceled can still be told."""
@@ -21,6 +23,7 @@ class Desk:
     def __init__(self, ctx: Context, tokens: Tokens, version: str) -> None:
         self.ctx = ctx
         self.version = version
+        self.attendance = Attendance(ctx)
         self._tokens = tokens
         self._tasks: set[asyncio.Task[Message]] = set()
 
@@ -47,8 +50,10 @@ class Desk:
     async def session_of(self, token: str, origin: str) -> str:
         """The living session that a token opens for this origin, or ""."""
         session = self._tokens.session_of(token, origin)
-        alive = await self.ctx.offload(self.ctx.store.has, session)
-        return session if alive else ""
+        if not await self.ctx.offload(self.ctx.store.has, session):
+            return ""
+        await self.attendance.use(session, origin)
+        return session
 
     async def stop(self) -> None:
         """Let what is asked be answered for `FINISH_S`, then cancel it: its asker is told so."""
@@ -61,10 +66,13 @@ class Desk:
     async def _answer(self, message: Message, session: str, origin: str, part: Callable[[Message], None]) -> Message:
         try:
             if isinstance(message, Open):
-                return await self._open(message.token, origin)
+                return await self._open(message, origin)
+            if isinstance(message, ListStays):
+                return Stays(stays=await list_stays(self.ctx, origin, self.attendance.connected))
             ctx = self.ctx.on_behalf(session)
             if isinstance(message, Close):
                 await ctx.call(cache.EndSession())
+                self.attendance.forget(session, origin)
                 return Closed()
             async with ctx.stream(cast(Request[Message, Any], message)) as stream:
                 async for item in stream:
@@ -76,11 +84,13 @@ class Desk:
             self.ctx.log.exception("request failed at the web edge", session=session[:8])
             return Internal().failure()
 
-    async def _open(self, token: str, origin: str) -> Opened:
-        session = await self.session_of(token, origin)
+    async def _open(self, message: Open, origin: str) -> Opened:
+        session = await self.session_of(message.token, origin)
+        if not session and message.session_id:
+            session = await own_session(self.ctx, message.session_id, origin)
+            await self.attendance.use(session, origin)
         resumed = bool(session)
         if not resumed:
-            session = new_session_id()
-            await self.ctx.offload(self.ctx.store.begin, session)
+            session = (await self.ctx.call(cache.BeginSession(origin=origin))).session_id
         token = self._tokens.issue(session, origin)
         return Opened(session_id=session, token=token, version=self.version, resumed=resumed)

@@ -10,9 +10,9 @@ from schemas.envelope import Kind
 from schemas.errors import Busy, Conflict, Invalid, ScanbusError
 from schemas.message import Event, Message
 from schemas.session import Close as EndSession
-from schemas.session import Closed, Open, Opened
+from schemas.session import Closed, ListStays, Open, Opened
 
-WITHOUT_SESSION: tuple[type[Message], ...] = (Open, GetStatus, GetUsage, ListDevices, Describe)
+WITHOUT_SESSION: tuple[type[Message], ...] = (Open, ListStays, GetStatus, GetUsage, ListDevices, Describe)
 """What a program may ask over HTTP before it has a session."""
 OPEN_LIMIT = 256
 """Requests that one connection may have open."""

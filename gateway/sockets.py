@@ -30,6 +30,7 @@ class Client:
         self._mailbox = Mailbox(config.queue_letters)
         self._asked: dict[str, asyncio.Task[Message]] = {}
         self._close: Close | None = None
+        self._gone = False
 
     async def run(self) -> None:
         """Serve until either side closes; requests that are detached go on afterwards."""
@@ -39,6 +40,9 @@ class Client:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._perform(self._connection.lost())
+            self._gone = True
+            if self.session:
+                self._desk.attendance.leave(self.session, self._origin)
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
@@ -94,8 +98,9 @@ class Client:
 
         def reply(body: Message) -> None:
             del self._asked[key]
-            if isinstance(body, Opened):
+            if isinstance(body, Opened) and not self._gone:
                 self.session = body.session_id
+                self._desk.attendance.enter(self.session, self._origin)
             self._perform(self._connection.answer(key, body))
 
         self._asked[key] = self._desk.ask(message, session=self.session, origin=self._origin, part=part, reply=reply)

@@ -30,11 +30,6 @@ class Tokens:
         return session_id if good else ""
 
 
-def new_session_id() -> str:
-    """A session's name that nobody can guess: 128 random bits."""
-    return secrets.token_hex(16)
-
-
 def load_key(folder: Path) -> bytes:
     """The key in `gateway.key`, made if there is none; a damaged one is replaced, so that its tokens open nothing.
 

@@ -33,6 +33,9 @@ export type Job = { job_id: string; device_id: string; state: JobState; pages?: 
 /** How far a scan is; it only moves forward. */
 export type JobState = "canceled" | "completed" | "faulted" | "pending" | "running";
 
+/** What is known of a document without its password. */
+export type KeptDocument = { name: string; changed_at: number; protected?: boolean };
+
 /** One option of a device that has no name of its own in `Settings`. */
 export type Option = { name: string; type: OptionType; title?: string; description?: string; unit?: string; value?: boolean | number | string | Array<number> | null; choices?: Array<number | string>; range?: Range | null; length?: number; active?: boolean; settable?: boolean };
 
@@ -56,6 +59,9 @@ export type Source = "duplex" | "feeder" | "flatbed";
 
 /** What one source of a device can do. */
 export type SourceCapabilities = { source: Source; colors: Array<Color>; resolutions_dpi?: Array<number>; resolution_range_dpi?: Range | null; width_mm: number; height_mm: number; page_sizes?: Array<"a3" | "a4" | "a5" | "a6" | "b5" | "card" | "legal" | "letter"> };
+
+/** A session that is kept. Times are Unix times, in seconds. */
+export type Stay = { session_id: string; pages?: number; begun_at: number; used_at: number; running?: boolean; connected?: boolean; damaged?: boolean };
 
 /** A document of the session changed. */
 export type BufferChanged = { type: "buffer.changed"; change: Change };
@@ -189,6 +195,66 @@ export type DeviceStop = { type: "device.stop"; job_id: string };
 /** How the scan ended; finished pages are kept. */
 export type DeviceStopped = { type: "device.stopped"; job: Job };
 
+/** Begin a document; `conflict` if there is one of that name. */
+export type KeptCreate = { type: "kept.create"; name?: string; password?: string; metadata?: Record<string, string> };
+
+/** There is an empty document of that name, and it is durable. */
+export type KeptCreated = { type: "kept.created"; name: string };
+
+/** Whether there is such a document, and whether it needs a password. */
+export type KeptExistence = { type: "kept.existence"; exists: boolean; protected?: boolean };
+
+/** Is there a document of that name? */
+export type KeptExists = { type: "kept.exists"; name: string };
+
+/** What was noted with a document, and how many pages it has. */
+export type KeptGetMetadata = { type: "kept.get_metadata"; name: string; password?: string };
+
+/** Documents of this origin by name, from `start` on; one that is damaged as a whole is in the log instead. */
+export type KeptKept = { type: "kept.kept"; total: number; start: number; documents: Array<KeptDocument> };
+
+/** Which documents has this origin? */
+export type KeptListKept = { type: "kept.list_kept"; start?: number; count?: number };
+
+/** Which pages has a document? To see one, load it. */
+export type KeptListPages = { type: "kept.list_pages"; name: string; password?: string; start?: number; count?: number };
+
+/** Append copies of a document's pages to this session, with their edits and tags. */
+export type KeptLoad = { type: "kept.load"; name: string; password?: string; page_ids?: Array<string>; document_id?: string };
+
+/** The pages are the session's, and durable. */
+export type KeptLoaded = { type: "kept.loaded"; page_ids: Array<string>; metadata: Record<string, string>; damaged?: Array<string> };
+
+/** A document's metadata. */
+export type KeptNoted = { type: "kept.noted"; metadata: Record<string, string>; pages: number };
+
+/** Pages of a document in order, from `start` on. */
+export type KeptPages = { type: "kept.pages"; total: number; start: number; pages: Array<Page> };
+
+/** The pages are gone. */
+export type KeptPagesRemoved = { type: "kept.pages_removed"; pages: number };
+
+/** How many pages are done, of how many. */
+export type KeptProgress = { type: "kept.progress"; pages: number; total: number };
+
+/** Destroy a document. One whose key is damaged, so that nothing can open it, needs no password. */
+export type KeptRemove = { type: "kept.remove"; name: string; password?: string };
+
+/** Delete pages of a document. */
+export type KeptRemovePages = { type: "kept.remove_pages"; name: string; page_ids: Array<string>; password?: string };
+
+/** The document's key is destroyed and its files are deleted. */
+export type KeptRemoved = { type: "kept.removed" };
+
+/** Put copies of this session's pages into a document, with their edits and tags: all of them, or none. */
+export type KeptSave = { type: "kept.save"; name: string; password?: string; page_ids?: Array<string>; document_id?: string; replace?: boolean; position?: number };
+
+/** The pages are in the document, and durable. */
+export type KeptSaved = { type: "kept.saved"; page_ids: Array<string>; pages: number };
+
+/** Replace what was noted with a document. */
+export type KeptSetMetadata = { type: "kept.set_metadata"; name: string; metadata: Record<string, string>; password?: string };
+
 /** Make one PDF of the session's pages: right size from the resolution, rotated as seen. */
 export type PdfCreate = { type: "pdf.create"; page_ids?: Array<string>; document_id?: string; tag?: string; compression?: "jpeg" | "lossless"; quality?: number; title?: string };
 
@@ -204,8 +270,14 @@ export type SessionClose = { type: "session.close" };
 /** The session's pages, files and key are gone. */
 export type SessionClosed = { type: "session.closed" };
 
-/** Begin a session, or come back to one. */
-export type SessionOpen = { type: "session.open"; token?: string };
+/** Which sessions has this origin? Programs, which have none, share theirs. */
+export type SessionListStays = { type: "session.list_stays" };
+
+/** Begin a session, or come back to one; a token that opens nothing any more begins one. */
+export type SessionOpen = { type: "session.open"; token?: string; session_id?: string };
 
 /** The stay: keep the token, it opens the same session again after a reload. */
 export type SessionOpened = { type: "session.opened"; session_id: string; token: string; version: string; resumed?: boolean };
+
+/** The sessions of the caller's origin, the one that was used last first. */
+export type SessionStays = { type: "session.stays"; stays: Array<Stay> };

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from actors.cache import Cache
 from bus import Actor, Context, on
 from bus.blobs import BlobStore
 from bus.broker import Broker
 from bus.runtime import Runtime
 from gateway.actor import Gateway
 from gateway.server import listen
-from schemas import buffer, cache, device, image
+from schemas import buffer, device, image
 from schemas.config import Config, GatewayConfig
 from schemas.errors import NotFound, PaperJam
 from schemas.message import Blob
@@ -32,6 +33,8 @@ class Scanner(Actor):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        self.scanning: set[str] = set()
+        """Sessions that have a scan running."""
         self.second_page = threading.Event()
         self.finished = threading.Event()
         self.canceled = threading.Event()
@@ -44,6 +47,10 @@ class Scanner(Actor):
     async def describe(self, _msg: device.Describe, _ctx: Context) -> device.Described:
         big = device.Device(device_id="d", name="x" * 100_000)
         return device.Described(device=big, capabilities=device.Capabilities(sources=[]))
+
+    @on(device.ListJobs)
+    async def jobs(self, _msg: device.ListJobs, ctx: Context) -> device.Jobs:
+        return device.Jobs(jobs=[JOB] if ctx.session in self.scanning else [])
 
     @on(device.Scan)
     async def scan(self, msg: device.Scan, ctx: Context) -> device.Scanned:
@@ -89,6 +96,11 @@ class Buffer(Actor):
         ctx.publish(buffer.Changed(change=buffer.Change(document_id="d", revision=1)))
         return buffer.Pages(pages=[])
 
+    @on(buffer.ListDocuments)
+    async def documents(self, _msg: buffer.ListDocuments, ctx: Context) -> buffer.Documents:
+        documents = [buffer.Document(document_id=each, pages=pages) for each, pages in (("d", 1), ("e", 2))]
+        return buffer.Documents(documents=documents)
+
 
 class Renderer(Actor):
     """Paints what it was asked for."""
@@ -104,18 +116,6 @@ class Renderer(Actor):
         self.rendered += 1
         data = f"{msg.owner} {msg.rotation_degrees} {msg.width_px}".encode()
         return image.Rendered(blob=await ctx.put(data, msg.media_type), width_px=1, height_px=1)
-
-
-class Store(Actor):
-    """Ends sessions."""
-
-    service = "cache"
-
-    @on(cache.EndSession)
-    async def end(self, _msg: cache.EndSession, ctx: Context) -> cache.Ended:
-        await ctx.offload(ctx.store.end, ctx.session)
-        ctx.publish(cache.SessionEnded())
-        return cache.Ended()
 
 
 class House:
@@ -137,7 +137,7 @@ class House:
 
     async def _serve(self) -> None:
         broker = Broker(self.config, known={"device", "buffer", "image", "cache", "gateway"}, startable=set())
-        actors = [self.gateway, self.scanner, Buffer(self.config), self.renderer, Store(self.config)]
+        actors = [self.gateway, self.scanner, Buffer(self.config), self.renderer, Cache(self.config)]
         self._runtimes = [Runtime(broker.local_port(actor.service), actor, store=self.store) for actor in actors]
         running = [asyncio.create_task(runtime.run()) for runtime in self._runtimes]
         await asyncio.gather(*(runtime.ready() for runtime in self._runtimes))

@@ -2,9 +2,11 @@
 
 import json
 import socket
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from select import select
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -78,6 +80,13 @@ def until_reply(socket: ClientConnection, key: str) -> list[dict[str, Any]]:
 def begin(socket: ClientConnection, token: str = "") -> dict[str, Any]:
     say(socket, "open", type="session.open", token=token)
     return until_reply(socket, "open")[-1]["body"]
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Ask again and again, at most for `TIMEOUT_S`."""
+    end = monotonic() + TIMEOUT_S
+    while not true():
+        assert monotonic() < end, "it never became true"
 
 
 class TestDoor:
@@ -195,6 +204,35 @@ class TestCall:
         ]
         assert call(house, {"type": "buffer.list_pages"}, token).status == 401
         assert call(house, {"type": "session.open", "token": token}).lines[0]["body"]["session_id"] != session
+
+    def test_a_session_is_found_again_by_its_own_origin_without_a_token(self, house: House) -> None:
+        session, token = open_session(house)
+        again = call(house, {"type": "session.open", "session_id": session}).lines[0]["body"]
+        assert (again["session_id"], again["token"], again["resumed"]) == (session, token, True)
+        own = f"http://127.0.0.1:{house.port}"
+        for stranger in ({"Origin": own}, {"Origin": own, "Host": f"127.0.0.1:{house.port}"}):
+            answer = call(house, {"type": "session.open", "session_id": session}, **stranger)
+            assert (answer.status, answer.lines[0]["body"]["code"]) == (404, "not_found")
+        assert call(house, {"type": "session.open", "session_id": "0" * 32}).status == 404
+        assert call(house, {"type": "session.open", "session_id": "../x"}).status == 404
+
+    def test_the_sessions_of_an_origin_are_listed_to_it_alone(self, house: House) -> None:
+        session, token = open_session(house)
+        other, _ = open_session(house)
+        house.scanner.scanning.add(other)
+        stays = {
+            each.pop("session_id"): each
+            for each in call(house, {"type": "session.list_stays"}).lines[0]["body"]["stays"]
+        }
+        assert set(stays) == {session, other}
+        assert stays[other]["running"] is True
+        assert stays[session]["pages"] == 3
+        assert stays[session]["begun_at"] <= stays[session]["used_at"]
+        own = f"http://127.0.0.1:{house.port}"
+        assert call(house, {"type": "session.list_stays"}, Origin=own).lines[0]["body"]["stays"] == []
+        call(house, {"type": "session.close"}, token)
+        stays = call(house, {"type": "session.list_stays"}).lines[0]["body"]["stays"]
+        assert [each["session_id"] for each in stays] == [other]
 
     def test_parts_come_as_lines_before_the_reply(self, house: House) -> None:
         house.scanner.second_page.set()
@@ -326,6 +364,29 @@ class TestSocket:
             }
             say(other, "1", type="device.list_devices")
             assert [letter["kind"] for letter in until_reply(other, "1")] == ["reply"]
+
+    def test_a_session_is_connected_until_its_last_browser_has_gone(self, house: House) -> None:
+        def connected() -> list[bool]:
+            stays = call(house, {"type": "session.list_stays"}).lines[0]["body"]["stays"]
+            return [each.get("connected", False) for each in stays]
+
+        with browser(house) as mine:
+            token = begin(mine)["token"]
+            with browser(house) as second:
+                begin(second, token)
+                assert connected() == [True]
+            assert connected() == [True]
+        until(lambda: connected() == [False])
+
+    def test_a_session_counts_as_used_until_its_last_browser_has_gone(self, house: House) -> None:
+        def used_at() -> float:
+            stays = call(house, {"type": "session.list_stays"}).lines[0]["body"]["stays"]
+            return float(stays[0]["used_at"])
+
+        with browser(house) as mine:
+            begin(mine)
+            before = used_at()
+        until(lambda: used_at() > before)
 
     def test_closing_the_session_ends_all_its_connections(self, house: House) -> None:
         with browser(house) as mine, browser(house) as second:
