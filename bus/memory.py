@@ -1,9 +1,22 @@
 """A limit to one process's memory, and a reserve to leave in order: without it, one leak would stop the computer."""
 
+import ctypes
 import sys
 
 RESERVE_MB = 32
 """What is left at the limit, for the last answers and for saying why."""
+
+
+LARGE_BYTES = 4 << 20
+"""Less is kept for what comes next: asking the system each time would take longer than the work."""
+M_MMAP_THRESHOLD = -3
+"""mallopt(3)."""
+
+
+def return_large() -> None:
+    """From now on, a large piece of memory goes back to the system as soon as it is free, not when it suits (glibc)."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def limit(limit_mb: int) -> None:

@@ -62,6 +62,7 @@ async def _child(name: str, instance: str, channel: socket.socket) -> int:
     from bus import memory
     from scanbus import logs
 
+    memory.return_large()
     logs.configure(setup.config.log, f"{name}/{instance}" if instance else name)
     try:
         if name == MAIN:

@@ -26,6 +26,8 @@ SAMPLE_FOLDER = Path(__file__).parent / "sample"
 WIDTH_MM, HEIGHT_MM = 216.0, 356.0
 RESOLUTIONS_DPI = Range(minimum=75, maximum=600, step=1)
 DEFAULT_DPI = 200
+PIECE_BYTES = 256 << 10
+"""As small as those of real scanners, so that a queue of them stays small."""
 
 
 class VirtualDriver:
@@ -228,7 +230,8 @@ def _deliver(header: Header, view: View, sink: Sink, pace: "_Pace", fault: Fault
             if fault.name and 2 * lines >= header.height_px:
                 fault.strike()
             pace.wait(len(band) / header.line_bytes / header.height_px)
-            writer.write(band)
+            for start in range(0, len(band), PIECE_BYTES):
+                writer.write(memoryview(band)[start : start + PIECE_BYTES])
             lines += len(band) // header.line_bytes
         if fault.name:
             fault.strike()

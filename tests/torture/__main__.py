@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import corruption, crash_states, storage_calls
+from tests.torture import corruption, crash_states, storage_calls, thick_stack
 from tests.torture.verdict import judge
 
 WORKERS = os.cpu_count() or 1
@@ -27,10 +27,19 @@ def _corruption(folder: Path, seed: int, tries: int) -> int:
     return judge("corruption", seed, corruption.try_damages(folder, seed, tries or 5_000, WORKERS))
 
 
+def _thick_stack(folder: Path, seed: int, tries: int) -> int:
+    # Gigabytes, that nobody shall keep in memory.
+    with tempfile.TemporaryDirectory() as disk:
+        wrong = thick_stack.try_pages(Path(disk).resolve(), tries or thick_stack.PAGES)
+    print(f"thick stack: FAILED {wrong}" if wrong else "thick stack: in little memory", flush=True)
+    return 1 if wrong else 0
+
+
 PROOFS: dict[str, Callable[[Path, int, int], int]] = {
     "crash-states": _crash_states,
     "storage-calls": _storage_calls,
     "corruption": _corruption,
+    "thick-stack": _thick_stack,
 }
 
 
