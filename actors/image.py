@@ -13,7 +13,7 @@ from PIL.Image import Dither
 from actors.strips import smaller, whole
 from bus import Actor, Context, on
 from schemas.cache import Hold
-from schemas.errors import Invalid, TooLarge, Unsupported
+from schemas.errors import Damaged, Invalid, NotFound, TooLarge, Unsupported
 from schemas.image import Render, Rendered
 from schemas.page import Color
 
@@ -42,7 +42,7 @@ class Pictures(Actor):
         """Decode, turn, make smaller, encode, keep."""
         key = (ctx.session, msg.image.blob.name, msg.rotation_degrees, msg.width_px, msg.media_type, msg.quality)
         made = self._made.get(key)
-        if made is None or not await ctx.offload(ctx.store.exists, ctx.session, made.blob.name):
+        if made is None or not await ctx.offload(_is_whole, made, ctx):
             made = await ctx.offload(self._make, msg, ctx)
         self._made[key] = made
         self._made.move_to_end(key)
@@ -62,6 +62,17 @@ class Pictures(Actor):
             # What Pillow writes, as it encodes, never goes back: a blob's writer is file enough.
             _encode(page, msg, cast(IO[bytes], writer))
         return Rendered(blob=writer.blob, width_px=page.width, height_px=page.height)
+
+
+def _is_whole(made: Rendered, ctx: Context) -> bool:
+    """Whether a picture is still there and undamaged: if not, it is made again, and nobody needs to know."""
+    try:
+        with ctx.store.open(ctx.session, made.blob.name) as file:
+            while file.read(1 << 20):
+                pass
+    except (NotFound, Damaged):
+        return False
+    return True
 
 
 class Desk:

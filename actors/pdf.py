@@ -15,7 +15,7 @@ from bus import Actor, Context, on
 from bus.blobs import BlobWriter
 from schemas.buffer import ListPages
 from schemas.cache import Hold
-from schemas.errors import Conflict
+from schemas.errors import Conflict, Damaged
 from schemas.image import Format, Render
 from schemas.message import Blob
 from schemas.page import Color, Page
@@ -40,7 +40,12 @@ class Pdf(Actor):
         pages = await _chosen(msg, ctx)
         with closing(Book(ctx)) as book:
             for number, page in enumerate(pages, 1):
-                data, media_type = await self._picture(page, msg, ctx)
+                try:
+                    data, media_type = await self._picture(page, msg, ctx)
+                except Damaged as error:
+                    raise Damaged(
+                        f"Page {number} is damaged: remove it, then save again.", page_id=page.page_id
+                    ) from error
                 await ctx.offload(book.add, data, media_type, page)
                 ctx.part(Progress(pages=number, total=len(pages)))
             document = await ctx.offload(book.finish, msg.title)

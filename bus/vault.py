@@ -61,6 +61,11 @@ class BlobFolder:
         with storage():
             return time.time() - (self.folder / name).stat().st_mtime
 
+    def touch(self, name: str) -> None:
+        """Let a file's age begin anew, if it is there. Raises StorageFailed."""
+        with storage(), suppress(FileNotFoundError):
+            os.utime(self.folder / name)
+
     def abandoned(self, name: str) -> bool:
         """Whether nobody writes this file any more: its writer has ended, or died."""
         with storage(), suppress(BlockingIOError, FileNotFoundError), (self.folder / name).open("rb") as file:

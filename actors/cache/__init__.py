@@ -95,11 +95,15 @@ class Cache(Actor):
 
         def write() -> None:
             session = _session(ctx)
+            blobs = ctx.store.blobs(session)
             for name in msg.blobs:
-                if not ctx.store.exists(session, name):
+                if not blobs.exists(name):
                     raise NotFound(f"There is no blob {name} in this session.")
                 with suppress(FileNotFoundError):
-                    self._account.add(session, name, ctx.store.blobs(session).size(name))
+                    self._account.add(session, name, blobs.size(name))
+                if msg.again:
+                    # Those that nobody asked for longest go first.
+                    blobs.touch(name)
             self._book.use(session, None, ctx.unix_s())
             self._book.hold(session, msg.owner, msg.blobs, again=msg.again)
             if msg.again and self._account.short():

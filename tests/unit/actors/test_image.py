@@ -2,6 +2,7 @@
 
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import PIL.Image
@@ -282,3 +283,15 @@ async def test_a_page_without_pixels_is_refused(here: House) -> None:
     image = await page(ctx, Color.COLOR)
     assert isinstance(await refused(ctx, replace(image, width_px=0)), Invalid)
     assert isinstance(await refused(ctx, replace(image, height_px=-1)), Invalid)
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])
+@in_house
+async def test_a_picture_that_is_gone_or_damaged_is_made_again(here: House, harm: Callable[[Path], None]) -> None:
+    ctx = here.session()
+    render = Render(image=await page(ctx, Color.GRAY), owner="somebody")
+    first = await ctx.call(render)
+    content = await ctx.read(first.blob)
+    harm(here.store.folder / "pages" / ctx.session / first.blob.name)
+    assert await ctx.call(render) == first
+    assert await ctx.read(first.blob) == content

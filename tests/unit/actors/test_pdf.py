@@ -11,7 +11,7 @@ import pytest
 from actors import pdf as pdf_actor
 from bus import Context
 from schemas.buffer import Append, ListPages, Remove, Rotate
-from schemas.errors import Conflict, NotFound, ScanbusError
+from schemas.errors import Conflict, Damaged, NotFound, ScanbusError
 from schemas.page import Color, Image, Page
 from schemas.pdf import Create, Progress
 from tests.house import House, in_house
@@ -247,3 +247,18 @@ async def test_a_page_that_cannot_be_read_fails_the_file_and_leaves_no_part_of_i
     assert "application/pdf" not in types
     with await made(ctx, page_ids=[pages[0].page_id]) as pdf:
         assert len(pdf.pages) == 1
+
+
+@in_house
+async def test_a_damaged_page_is_named_and_the_others_are_saved_without_it(here: House) -> None:
+    ctx = here.session()
+    fine, damaged = [await add(ctx) for _ in range(2)]
+    path = here.store.folder / "pages" / ctx.session / damaged.image.blob.name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Damaged, match="Page 2 is damaged") as told:
+        await ctx.call(Create())
+    assert told.value.data == {"page_id": damaged.page_id}
+    await ctx.call(Remove(page_ids=[damaged.page_id]))
+    with await made(ctx) as pdf:
+        assert len(pdf.pages) == 1
+    assert await ctx.read(fine.image.blob)

@@ -215,6 +215,19 @@ def test_a_picture_that_was_just_made_stays_for_whoever_asked_for_it(config: Con
     with_cache(config, claim, disk_limit_mb=1)
 
 
+def test_a_picture_that_is_asked_for_again_stays_longer(config: Config) -> None:
+    async def claim(here: House) -> None:
+        ctx = await begun(here)
+        wanted = await hold(ctx, "page", seed=1, again=True)
+        forgotten = await hold(ctx, "page", seed=2, again=True)
+        for picture in (wanted, forgotten):
+            aged(here, ctx, picture, 2 * FRESH_S)
+        await ctx.call(Hold(owner="page", blobs=[wanted.name], again=True))
+        assert set(here.store.names(ctx.session)) == {wanted.name}
+
+    with_cache(config, claim, disk_limit_mb=2)
+
+
 def test_pictures_do_not_take_what_is_left_for_pages(config: Config) -> None:
     async def claim(here: House) -> None:
         ctx = await begun(here)
