@@ -353,6 +353,21 @@ async def test_a_canceled_save_leaves_the_document_as_it_was(here: House) -> Non
 
 
 @in_house
+async def test_a_session_that_ends_meanwhile_ends_the_loading_and_damages_nothing(here: House) -> None:
+    ctx, other = await visit(here), await visit(here)
+    await stack(ctx, 60)
+    await ctx.call(Create(name="x"))
+    await ctx.call(Save(name="x"))
+    async with other.stream(Load(name="x")) as stream:
+        async for _ in stream:
+            break
+        await other.call(EndSession())
+        with pytest.raises(NotFound):
+            await stream.reply()
+    assert (await ctx.call(Load(name="x"))).damaged == []
+
+
+@in_house
 async def test_what_cannot_be_saved_changes_nothing(here: House) -> None:
     ctx = await visit(here)
     await ctx.call(Create(name="x"))
