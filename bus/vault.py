@@ -161,11 +161,12 @@ class Vault(BlobFolder):
             while source.read(PIECE_BYTES):
                 pass
             try:
-                with part.open("xb", buffering=0) as file, (other.folder / name).open("rb", buffering=0) as sealed:
+                with part.open("xb") as file, (other.folder / name).open("rb") as sealed:
                     fcntl.flock(file, fcntl.LOCK_EX)
-                    shutil.copyfileobj(sealed, file, PIECE_BYTES)
-                    file.seek(0)
                     file.write(source.header.sealed(self._owner, name))
+                    sealed.seek(file.tell())
+                    shutil.copyfileobj(sealed, file, PIECE_BYTES)
+                    file.flush()
                     flush(file.fileno())
                     part.rename(self.folder / name)
                 sync(self.folder)
