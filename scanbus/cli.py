@@ -65,6 +65,10 @@ def _do(arguments: argparse.Namespace) -> None:
             show.devices(_client(arguments, config), arguments)
         case "scan":
             scan.scan(_client(arguments, config), arguments)
+        case "sessions":
+            from scanbus.commands import sessions
+
+            sessions.sessions(_client(arguments, config), arguments)
         case "status":
             show.status(_client(arguments, config), arguments, config)
         case "config":
@@ -80,7 +84,7 @@ def _do(arguments: argparse.Namespace) -> None:
 
 
 def _client(arguments: argparse.Namespace, config: Config) -> Client:
-    return Client(arguments.url or address(config))
+    return Client(arguments.url or address(config), session_id=getattr(arguments, "session", ""))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_device(commands.add_parser("device", help="record what a scanner answers"), settings)
     _add_trace(commands.add_parser("trace", help="record what is said on the bus, and read it"), settings)
     _add_scan(commands.add_parser("scan", parents=[settings, client, output], help="scan into a PDF"))
+    _add_sessions(commands.add_parser("sessions", help="pages that programs left behind"), [settings, client, output])
     return parser
 
 
@@ -152,6 +157,17 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     scan.add_argument("--device", default="", metavar="ID", help="which scanner, where there is more than one")
     _add_settings(scan)
     scan.add_argument("--compression", choices=["jpeg", "lossless"], default="jpeg")
+
+
+def _add_sessions(sessions: argparse.ArgumentParser, common: list[argparse.ArgumentParser]) -> None:
+    one = argparse.ArgumentParser(add_help=False)
+    one.add_argument("session", metavar="ID", help="see: scanbus sessions list")
+    commands = sessions.add_subparsers(dest="action", required=True, metavar="ACTION")
+    commands.add_parser("list", parents=common, help="which there are, and how many pages they have")
+    save = commands.add_parser("save", parents=[*common, one], help="write its pages to a PDF")
+    save.add_argument("file", type=Path, metavar="FILE.pdf")
+    save.add_argument("--force", action="store_true", help="replace the file if it exists")
+    commands.add_parser("end", parents=[*common, one], help="destroy its pages")
 
 
 def _add_settings(scan: argparse.ArgumentParser) -> None:

@@ -13,6 +13,9 @@ from urllib.parse import quote, urlsplit
 DEFAULT_URL = "http://127.0.0.1:18622"
 NOT_RUNNING = "not_running"
 """The code when nobody answers at the address."""
+STORAGE_FULL = "storage_full"
+"""The code when a scan waits for room on the disk."""
+PAUSE_S = 3600.0
 CHUNK_BYTES = 1 << 20
 
 
@@ -55,7 +58,21 @@ class Document(TypedDict):
     revision: NotRequired[int]
 
 
+class Stay(TypedDict):
+    """A session that is kept; times are Unix times."""
+
+    session_id: str
+    begun_at: float
+    used_at: float
+    pages: NotRequired[int]
+    running: NotRequired[bool]
+    connected: NotRequired[bool]
+    damaged: NotRequired[bool]
+
+
 Message = dict[str, Any]
+Paused = Callable[[Message], bool]
+"""Told the job that waits (`paused` says why, `gap` which page was not kept); whether it shall go on."""
 Progress = Callable[[int, float], None]
 """Told the page's number and how much of it has arrived: 0 to 1, or -1 where the device does not know."""
 
@@ -73,14 +90,18 @@ class ScannerError(Exception):
 class Client:
     """One session with Scanbus: what it scans is there until `close`, or for whoever has `token`.
 
+    With `session_id` it is one of `stays()`, such as that of a program that was killed; `not_found` if it is gone.
     Every method raises ScannerError; its code is `not_running` when nobody answers at `url`.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, token: str = "", timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, url: str = DEFAULT_URL, *, token: str = "", session_id: str = "", timeout_s: float = 60.0
+    ) -> None:
         address = urlsplit(url)
         self.url = url
         self.token = token
         self.session_id = ""
+        self._wanted_session = session_id
         self._host = address.hostname or "127.0.0.1"
         self._port = address.port or 80
         self._timeout_s = timeout_s
@@ -103,15 +124,26 @@ class Client:
         capabilities: Message = self.call("device.describe", device_id=device_id)["capabilities"]
         return capabilities
 
-    def scan(self, device_id: str, *, progress: Progress | None = None, **settings: Any) -> Iterator[Page]:
+    def stays(self) -> list[Stay]:
+        """The sessions of this computer's programs that are kept, used last first."""
+        stays: list[Stay] = next(self._letters({"type": "session.list_stays"}, timeout_s=self._timeout_s))["stays"]
+        return stays
+
+    def scan(
+        self, device_id: str, *, progress: Progress | None = None, paused: Paused | None = None, **settings: Any
+    ) -> Iterator[Page]:
         """Scan: each page as soon as it is kept. Settings are those of `device.scan`, such as resolution_dpi=300.
 
+        With `paused`, a jam does not end it: it waits up to `PAUSE_S` until `paused` has said whether it shall go on.
+        A full disk (`storage_full`) is told as well; then it goes on by itself.
         Leaving the loop early, or an exception inside it, stops the device; finished pages are kept.
         """
         self._open()
         job_id = ""
         over = False
-        message = {"type": "device.scan", "device_id": device_id, "settings": settings}
+        message: Message = {"type": "device.scan", "device_id": device_id, "settings": settings}
+        if paused is not None:
+            message["pause_s"] = PAUSE_S
         try:
             # A device may think for long; the service ends what hangs.
             for part in self._letters(message, timeout_s=None):
@@ -122,6 +154,10 @@ class Client:
                         progress(part["number"], part["fraction"])
                     case "device.scanned_page":
                         yield part["page"]
+                    case "device.paused" if paused is not None:
+                        go_on = paused(part["job"])
+                        if part["job"]["paused"]["code"] != STORAGE_FULL:
+                            self.call("device.resume" if go_on else "device.stop", job_id=job_id)
                     case "device.scanned":
                         over = True
         except ScannerError:
@@ -202,11 +238,15 @@ class Client:
 
         `timeout_s` is how long the service may be silent (None: for ever); without it, as long as the client's own.
         """
-        self._open()
-        wait_s = self._timeout_s if timeout_s == -1 else timeout_s
-        for letter in self._letters({"type": kind, **fields}, timeout_s=wait_s):
+        for letter in self.stream(kind, timeout_s=timeout_s, **fields):
             reply = letter
         return reply
+
+    def stream(self, kind: str, *, timeout_s: float | None = -1, **fields: Any) -> Iterator[Message]:
+        """Say any message; gives its parts as they come, and its reply in the end."""
+        self._open()
+        wait_s = self._timeout_s if timeout_s == -1 else timeout_s
+        yield from self._letters({"type": kind, **fields}, timeout_s=wait_s)
 
     def close(self) -> None:
         """End the session: its pages and files are destroyed."""
@@ -219,7 +259,8 @@ class Client:
     def _open(self) -> None:
         if self.session_id:
             return
-        for opened in self._letters({"type": "session.open", "token": self.token}, timeout_s=self._timeout_s):
+        message = {"type": "session.open", "token": self.token, "session_id": self._wanted_session}
+        for opened in self._letters(message, timeout_s=self._timeout_s):
             self.session_id, self.token = opened["session_id"], opened["token"]
 
     def _letters(self, message: Message, timeout_s: float | None) -> Iterator[Message]:

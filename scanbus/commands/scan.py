@@ -4,11 +4,12 @@ import json
 import os
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from scanbus.client import Client, Device, ScannerError
+from scanbus.client import STORAGE_FULL, Client, Device, Message, ScannerError
 from schemas.errors import Invalid, NotFound
 
 
@@ -31,6 +32,15 @@ class Display:
         else:
             self.say(f"Page {number}")
 
+    def paused(self, job: Message) -> bool:
+        """The scan waits: ask whether it shall go on, unless it does so by itself."""
+        self.say(job["paused"]["text"])
+        if job["paused"]["code"] == STORAGE_FULL:
+            self.say("The scan goes on by itself once there is room.")
+            return True
+        print("Press Enter to continue, or type s to stop: ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() not in ("s", "stop")
+
     def say(self, text: str) -> None:
         """A line that stays."""
         if self._terminal:
@@ -44,7 +54,10 @@ class Display:
 
 
 def scan(client: Client, arguments: Namespace) -> None:
-    """Scan into a PDF. Raises ScannerError, and KeyboardInterrupt, after the finished pages have been saved."""
+    """Scan into a PDF. Raises ScannerError, and KeyboardInterrupt, after the finished pages have been saved.
+
+    What cannot be saved stays in the session, which is named.
+    """
     target = Path(arguments.output)
     if target.exists() and not arguments.force:
         raise Invalid(f"{target} exists already: choose another name, or add --force to replace it.")
@@ -55,21 +68,36 @@ def scan(client: Client, arguments: Namespace) -> None:
     began_s = monotonic()
     pages = 0
     trouble: BaseException | None = None
-    with client:
+    paused = display.paused if sys.stdin.isatty() else None
+    try:
         device_id = arguments.device or _only(client.devices(wait=True))
         try:
-            for pages, _ in enumerate(client.scan(device_id, progress=display.progress, **settings), 1):
+            scanned = client.scan(device_id, progress=display.progress, paused=paused, **settings)
+            for pages, _ in enumerate(scanned, 1):
                 display.page(pages)
         except (ScannerError, KeyboardInterrupt) as error:
             trouble = error
-        if trouble is None or (pages := len(client.pages())):
-            client.pdf(target, overwrite=arguments.force, compression=arguments.compression)
+        if trouble is None or client.pages():
+            pages = client.pdf(target, overwrite=arguments.force, compression=arguments.compression)
             took_s = monotonic() - began_s
             display.say(f"{target}: {pages} page{'s' if pages != 1 else ''} in {took_s:.1f} s")
             if arguments.json:
                 print(json.dumps({"file": str(target), "pages": pages, "took_s": round(took_s, 3)}))
+    except BaseException:
+        _leave(client, display)
+        raise
+    client.close()
     if trouble is not None:
         raise trouble
+
+
+def _leave(client: Client, display: Display) -> None:
+    """Something went wrong: say where the pages are, if there are any."""
+    with suppress(ScannerError):
+        if not client.pages():
+            return client.close()
+    if client.session_id:
+        display.say(f"The pages are kept: scanbus sessions save {client.session_id} FILE.pdf")
 
 
 def _only(devices: list[Device]) -> str:

@@ -33,6 +33,21 @@ def test_a_jam_saves_the_finished_pages_and_says_what_to_do(shared: Service) -> 
     assert "jam" in ended.stderr.splitlines()[-1].lower()
 
 
+def test_pages_of_a_scan_that_was_killed_are_found_saved_and_ended(shared: Service) -> None:
+    command = shared.command("scan", "-o", "killed.pdf", "--device", "virtual:slow", "--source", "feeder")
+    with subprocess.Popen(command, env=shared.environment, stderr=subprocess.PIPE, text=True) as scanning:
+        assert scanning.stderr is not None
+        assert scanning.stderr.readline() == "Page 1\n"
+        scanning.kill()
+    (stay,) = [each for each in json.loads(shared.run("sessions", "list", "--json").stdout) if each.get("pages")]
+    saved = shared.run("sessions", "save", stay["session_id"], "found.pdf")
+    assert re.fullmatch(r"found.pdf: \d+ pages?\n", saved.stdout), saved.stderr
+    assert (shared.folder / "found.pdf").read_bytes().startswith(b"%PDF")
+    assert shared.run("sessions", "end", stay["session_id"]).returncode == 0
+    assert stay["session_id"] not in shared.run("sessions", "list").stdout
+    assert shared.run("sessions", "end", stay["session_id"]).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -121,6 +121,53 @@ def test_leaving_the_loop_early_stops_the_device(stage: Stage, client: Client) -
     assert stage.asked[-1][1] == {"type": "device.stop", "job_id": "j"}
 
 
+@pytest.mark.parametrize(
+    ("code", "go_on", "asked"),
+    [
+        ("paper_jam", True, ["device.scan", "device.resume"]),
+        ("paper_jam", False, ["device.scan", "device.stop"]),
+        ("storage_full", True, ["device.scan"]),
+    ],
+)
+def test_a_scan_that_waits_goes_on_or_ends_as_it_is_told(
+    stage: Stage, client: Client, code: str, go_on: bool, asked: list[str]
+) -> None:
+    waiting = JOB | {"paused": {"code": code, "text": "Clear the jam."}, "gap": 2}
+    stage.answers["device.scan"] = (
+        line("part", {"type": "device.started", "job": JOB})
+        + line("part", {"type": "device.paused", "job": waiting})
+        + line("reply", {"type": "device.scanned", "job": JOB})
+    )
+    told: list[dict[str, Any]] = []
+
+    def paused(job: dict[str, Any]) -> bool:
+        told.append(job)
+        return go_on
+
+    assert list(client.scan("x", paused=paused)) == []
+    assert told == [waiting]
+    assert stage.told()[1:] == asked
+    assert stage.asked[1][1]["pause_s"] > 0
+
+
+def test_a_scan_does_not_wait_for_those_who_cannot_be_asked(stage: Stage, client: Client) -> None:
+    stage.answers["device.scan"] = line("reply", {"type": "device.scanned", "job": JOB})
+    assert list(client.scan("x")) == []
+    assert "pause_s" not in stage.asked[-1][1]
+
+
+def test_the_sessions_that_there_are_need_none_of_their_own(stage: Stage, client: Client) -> None:
+    stays = [{"session_id": "s", "begun_at": 1.0, "used_at": 2.0}]
+    stage.answers["session.list_stays"] = line("reply", {"type": "session.stays", "stays": stays})
+    assert client.stays() == stays
+    assert stage.told() == ["session.list_stays"]
+
+
+def test_a_session_that_was_left_is_asked_for_by_its_id(stage: Stage) -> None:
+    Client(f"http://127.0.0.1:{stage.server_port}", session_id="left").call("buffer.list_pages")
+    assert stage.asked[0][1]["session_id"] == "left"
+
+
 def test_a_failure_has_its_code_and_its_text(stage: Stage, client: Client) -> None:
     stage.answers["device.scan"] = line("part", {"type": "device.started", "job": JOB}) + line("reply", FEEDER_EMPTY)
     assert code_of(lambda: list(client.scan("x"))) == "feeder_empty"
