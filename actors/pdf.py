@@ -23,6 +23,8 @@ from schemas.pdf import Create, Created, Progress
 
 PART_BYTES = 64 << 20
 """Pictures in memory at once, about: more are set aside, encrypted, and copied as a stream when the whole is saved."""
+MEMORY_SHARE = 8
+"""They never take more than one of so many parts of the cache's memory."""
 PDF = "application/pdf"
 LISTINGS = 10
 """How often pages are listed anew because they changed meanwhile."""
@@ -38,7 +40,7 @@ class Pdf(Actor):
     async def create(self, msg: Create, ctx: Context) -> Created:
         """Render each page and embed it."""
         pages = await _chosen(msg, ctx)
-        with closing(Book(ctx)) as book:
+        with closing(Book(ctx, self.config.cache.memory_limit_mb << 20)) as book:
             for number, page in enumerate(pages, 1):
                 try:
                     data, media_type = await self._picture(page, msg, ctx)
@@ -67,8 +69,9 @@ class Pdf(Actor):
 class Book:
     """A PDF that grows page by page. Its methods may raise StorageFull and StorageFailed."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, memory_limit_bytes: int) -> None:
         self._ctx = ctx
+        self._part_bytes = min(PART_BYTES, memory_limit_bytes // MEMORY_SHARE)
         self._pdf = pikepdf.new()
         self._held_bytes = 0
         self._aside: tuple[Blob, BinaryIO] | None = None
@@ -77,7 +80,7 @@ class Book:
         """Append a page."""
         add_page(self._pdf, data, media_type, page)
         self._held_bytes += len(data)
-        if self._held_bytes > PART_BYTES:
+        if self._held_bytes > self._part_bytes:
             self._set_aside()
 
     def finish(self, title: str) -> Blob:

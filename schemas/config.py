@@ -43,8 +43,8 @@ class CacheConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The blob store."""
 
     memory_limit_mb: Annotated[int, Meta(ge=16)] = 800
-    """A quarter of it is for pictures in the making, an eighth for those that the gateway serves again. Pages never
-    wait in memory for the disk."""
+    """A quarter of it is for pictures in the making, an eighth for those that the gateway serves again, an eighth for a
+    PDF that grows. Pages never wait in memory for the disk."""
     disk_limit_mb: Annotated[int, Meta(ge=0)] = 0
     """What all sessions together may take on the disk: beyond, pictures that can be made again go, and scanners wait.
     0: as much as the disk has."""

@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from time import monotonic
 
+from PIL import Image, ImageDraw
+
 from scanbus.client import Client
 from tests.bench.memory import ABOVE_LIMIT_MB, Watch
 from tests.system.conftest import Service
@@ -47,12 +49,14 @@ def try_pages(folder: Path, pages: int) -> str:
 
 
 def _paper(folder: Path, pages: int) -> Path:
-    """A4 pages only: those of the sample stack, again and again."""
+    """The A4 pages of the sample stack again and again, each with a number: no two are kept as one."""
     folder.mkdir()
     sides = sorted(SAMPLE.glob("0[1-8]*"))
     for number in range(pages):
-        side = sides[number % len(sides)]
-        (folder / f"{number:04}{side.suffix}").symlink_to(side)
+        with Image.open(sides[number % len(sides)]) as side:
+            page = side.convert("RGB")
+        ImageDraw.Draw(page).text((800, 1200), str(number), fill="red", font_size=200)
+        page.save(folder / f"{number:04}.jpg", dpi=(200, 200))
     return folder
 
 
@@ -70,11 +74,14 @@ def _work(service: Service, watch: Watch, pdf: Path, pages: int) -> str:
         began = monotonic()
         looks = _Looks(client)
         # The very largest, of every fiftieth page, is what the PDF needs of every one.
-        for number, page in enumerate(client.pages()[: max(2, pages // 2)]):
+        kept = client.pages()
+        assert len({page["image"]["blob"]["name"] for page in kept}) == pages
+        seen = kept[: max(2, pages // 2)]
+        for number, page in enumerate(seen):
             looks.at(page["page_id"], 0 if number % 50 == 1 else VIEW_PX)
         assert client.pdf(pdf) == pages
         pdf_s = monotonic() - began
-        looks.end()
+        assert looks.end() == len(seen)
         disk_mb = sum(path.stat().st_size for path in service.folder.rglob("*") if path.is_file()) >> 20
         return f"{pages} pages: scan {scan_s:.0f} s, PDF {pdf_s:.0f} s, {disk_mb} MB on disk"
 
@@ -99,12 +106,12 @@ class _Looks:
         return self._seen
 
     def _look(self) -> None:
-        connection = http.client.HTTPConnection(self._client.url.removeprefix("http://"))
         while (asked := self._asked.get()) is not None:
             page_id, width_px = asked
+            connection = http.client.HTTPConnection(self._client.url.removeprefix("http://"))
             path = f"/v1/sessions/{self._client.session_id}/pages/{page_id}/image?width_px={width_px}"
             connection.request("GET", path)
             with connection.getresponse() as response:
                 picture = response.read()
+            connection.close()
             self._seen += response.status == 200 and picture.startswith(b"\xff\xd8")
-        connection.close()
