@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import PIL.Image
+import PIL.ImageChops
+import PIL.ImageStat
 import pytest
 from msgspec.structs import replace
 
@@ -231,6 +233,24 @@ async def test_bytes_that_are_no_picture_are_refused(here: House) -> None:
         assert isinstance(await refused(ctx, broken), DriverFailed), content[:20]
     whole = replace(image, blob=await ctx.put(out.getvalue(), "image/jpeg"))
     assert (await rendered(ctx, whole))[0].size == (WIDTH_PX, HEIGHT_PX)
+
+
+@in_house
+async def test_a_jpeg_as_delivered_becomes_a_thumbnail_and_half_of_one_is_refused(here: House) -> None:
+    ctx = here.session()
+    out = io.BytesIO()
+    photo = PIL.Image.radial_gradient("L").resize((800, 600)).convert("RGB")
+    photo.save(out, "JPEG")
+    blob = await ctx.put(out.getvalue(), "image/jpeg")
+    image = Image(blob=blob, width_px=800, height_px=600, resolution_dpi=200, color=Color.COLOR)
+    seen, _ = await rendered(ctx, image, width_px=75, rotation_degrees=90)
+    wanted = photo.resize((100, 75)).transpose(PIL.Image.Transpose.ROTATE_270)
+    assert seen.size == wanted.size
+    assert PIL.ImageStat.Stat(PIL.ImageChops.difference(seen, wanted)).mean == pytest.approx([0, 0, 0], abs=2)
+    half = await ctx.put(out.getvalue()[: len(out.getvalue()) // 2], "image/jpeg")
+    for width_px in (0, 75, 700):
+        with pytest.raises(DriverFailed):
+            await rendered(ctx, replace(image, blob=half), width_px=width_px)
 
 
 @in_house
