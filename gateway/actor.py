@@ -42,7 +42,7 @@ class Gateway(Actor):
     async def start(self, ctx: Context) -> None:
         """Serve. Raises StorageFailed when the key of the tokens cannot be kept."""
         tokens = Tokens(await ctx.offload(load_key, self.state_folder))
-        self._desk = Desk(ctx, tokens, self.version)
+        self._desk = Desk(ctx, tokens, self.version, self.config.gateway.sessions_per_origin)
         ctx.spawn(self._desk.attendance.keep_telling())
         site = await ctx.offload(Site)
         config = self.config.gateway

@@ -37,6 +37,10 @@ def application(
             text = f"Ask for the WebSocket sub-protocol {SUBPROTOCOL}.\n"
             await websocket.send_denial_response(PlainTextResponse(text, 400))
             return
+        if len(clients) >= config.connections:
+            text = f"{config.connections} connections are open already (gateway.connections). Close one.\n"
+            await websocket.send_denial_response(PlainTextResponse(text, 503))
+            return
         client = Client(websocket, desk, config, websocket.headers.get("origin", ""))
         clients.add(client)
         try:

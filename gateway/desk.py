@@ -9,7 +9,7 @@ from gateway.attendance import Attendance
 from gateway.stays import list_stays, own_session
 from gateway.tokens import Tokens
 from schemas import cache
-from schemas.errors import Canceled, Internal, ScanbusError
+from schemas.errors import Busy, Canceled, Internal, ScanbusError
 from schemas.message import Message, Request
 from schemas.session import Close, Closed, ListStays, Open, Opened, Stays
 
@@ -20,8 +20,9 @@ FINISH_S = 2.0
 class Desk:
     """Answers requests of outsiders, each in a task that may outlive the connection that it came by."""
 
-    def __init__(self, ctx: Context, tokens: Tokens, version: str) -> None:
+    def __init__(self, ctx: Context, tokens: Tokens, version: str, session_limit: int) -> None:
         self.ctx = ctx
+        self._session_limit = session_limit
         self.version = version
         self.attendance = Attendance(ctx)
         self._tokens = tokens
@@ -91,6 +92,12 @@ class Desk:
             await self.attendance.use(session, origin)
         resumed = bool(session)
         if not resumed:
-            session = (await self.ctx.call(cache.BeginSession(origin=origin))).session_id
+            session = await self._begin(origin)
         token = self._tokens.issue(session, origin)
         return Opened(session_id=session, token=token, version=self.version, resumed=resumed)
+
+    async def _begin(self, origin: str) -> str:
+        kept = (await self.ctx.call(cache.ListSessions(origin=origin))).sessions
+        if len(kept) >= self._session_limit:
+            raise Busy(f"There are {len(kept)} sessions already (gateway.sessions_per_origin): end one of them.")
+        return (await self.ctx.call(cache.BeginSession(origin=origin))).session_id

@@ -22,6 +22,10 @@ class GatewayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Longest message that a browser may send."""
     queue_letters: int = 1000
     """Letters that wait for one slow browser before progress, then events, are dropped."""
+    connections: Annotated[int, Meta(ge=1)] = 256
+    """WebSockets that may be open at once; one more is refused with 503."""
+    sessions_per_origin: Annotated[int, Meta(ge=1)] = 1000
+    """Sessions that one web page, or all programs together, may have; one more is answered `busy`."""
 
 
 class BusConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

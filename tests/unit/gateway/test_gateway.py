@@ -513,6 +513,38 @@ class TestFiles:
         assert 'filename="_.._a___X_ 1_fdp.exe"' in header["Content-Disposition"]
 
 
+class TestLimits:
+    def test_one_connection_more_is_refused_in_words(self, tmp_path: Path) -> None:
+        with living(tmp_path, GatewayConfig(connections=2)) as house, browser(house) as first, browser(house):
+            with pytest.raises(InvalidStatus) as refused, browser(house):
+                pass
+            assert refused.value.response.status_code == 503
+            assert b"gateway.connections" in refused.value.response.body
+            first.close()
+            until(lambda: connects(house))
+
+    def test_one_session_more_is_refused_until_one_is_ended(self, tmp_path: Path) -> None:
+        with living(tmp_path, GatewayConfig(sessions_per_origin=2)) as house:
+            _, token = open_session(house)
+            open_session(house)
+            answer = call(house, {"type": "session.open"})
+            assert (answer.status, answer.lines[0]["body"]["code"]) == (503, "busy")
+            assert "gateway.sessions_per_origin" in answer.lines[0]["body"]["text"]
+            own = f"http://127.0.0.1:{house.port}"
+            assert call(house, {"type": "session.open"}, Origin=own).status == 200
+            assert call(house, {"type": "session.open", "token": token}).status == 200
+            call(house, {"type": "session.close"}, token)
+            assert call(house, {"type": "session.open"}).status == 200
+
+
+def connects(house: House) -> bool:
+    try:
+        with browser(house):
+            return True
+    except InvalidStatus:
+        return False
+
+
 class TestStopping:
     def test_open_responses_are_finished_and_sockets_are_told_to_come_back(self, tmp_path: Path) -> None:
         with living(tmp_path, GatewayConfig()) as house:
