@@ -1,13 +1,15 @@
 """The pages of each session, in documents, with what was done to them; durable before anybody is told."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager, ExitStack, closing
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import ExitStack, asynccontextmanager, closing
 from typing import Any, TypeVar
 
 import msgspec
 
 from actors.buffer.edits import Asked, plan
+from actors.buffer.holds import claim, let_go
+from actors.buffer.labels import labelled, missing
 from actors.buffer.model import Edit, page_id_of
 from actors.buffer.shelf import Book, Shelf
 from bus import Actor, Context, on
@@ -38,7 +40,7 @@ from schemas.buffer import (
     SetDefaultTag,
     Tag,
 )
-from schemas.cache import Hold, Release, SessionEnded
+from schemas.cache import Hold, SessionEnded
 from schemas.config import Config
 from schemas.errors import Denied, NotFound, ScanbusError
 from schemas.page import Page
@@ -59,11 +61,11 @@ class Buffer(Actor):
         super().__init__(config, instance)
         self._opened = ExitStack()
         self._ended: set[str] = set()
+        self._claimed: set[str] = set()
 
     async def start(self, ctx: Context) -> None:
         """Forget sessions that have ended meanwhile."""
-        self._shelf = self._opened.enter_context(closing(Shelf(ctx.store.folder / "buffer", ctx.now)))
-        self._shelf.keep(ctx.store.sessions())
+        self._shelf = self._opened.enter_context(closing(Shelf(ctx.store, ctx.now)))
         ctx.spawn(self._close_idle(ctx))
 
     async def stop(self) -> None:
@@ -106,8 +108,7 @@ class Buffer(Actor):
     @on(Rescue)
     async def rescue(self, msg: Rescue, ctx: Context) -> Rescued:
         """Append what a job kept."""
-        async with self._book(ctx) as book:
-            return Rescued(pages=[], last_number=book.model.last_number(msg.job_id))
+        return await _surely(ctx, self._rescue(msg, ctx))
 
     @on(Move)
     async def move(self, msg: Move, ctx: Context) -> Edited:
@@ -177,21 +178,52 @@ class Buffer(Actor):
 
     async def _append(self, msg: Append, ctx: Context) -> Appended:
         async with self._book(ctx) as book, book.changing:
-            page = book.model.appended(msg)
-            if page is None:
-                page_id = page_id_of(msg.job_id, msg.number) if msg.job_id else ctx.new_id()
-                await ctx.call(Hold(owner=page_id, blobs=[msg.image.blob.name]))
-                edit = plan(book.model, msg, lambda: page_id)
-                await self._commit(book, edit, ctx)
-                page = book.model.entry(page_id).page
+            page = await self._keep(book, msg, ctx)
             entry = book.model.entries.get(page.page_id)
             return Appended(page=page, document_id=entry.document_id if entry is not None else "")
 
-    def _book(self, ctx: Context) -> AbstractAsyncContextManager[Book]:
+    async def _rescue(self, msg: Rescue, ctx: Context) -> Rescued:
+        async with self._book(ctx) as book, book.changing:
+            found = await ctx.offload(labelled, book.vault, book.model.images)
+            kept = missing(book.model, found, msg.job_id)
+            pages = [await self._keep(book, each.append(book.model), ctx) for each in kept]
+            return Rescued(pages=pages, last_number=book.model.last_number(msg.job_id))
+
+    async def _keep(self, book: Book, msg: Append, ctx: Context) -> Page:
+        """Append an image, unless it was before."""
+        page = book.model.appended(msg)
+        if page is not None:
+            return page
+        page_id = page_id_of(msg.job_id, msg.number) if msg.job_id else ctx.new_id()
+        await ctx.call(Hold(owner=page_id, blobs=[msg.image.blob.name]))
+        await self._commit(book, plan(book.model, msg, lambda: page_id), ctx)
+        return book.model.entry(page_id).page
+
+    @asynccontextmanager
+    async def _book(self, ctx: Context) -> AsyncIterator[Book]:
         if not ctx.session:
             raise Denied("Open a session first: pages belong to one.")
         self._check(ctx)
-        return self._shelf.book(ctx.session)
+        if not self._shelf.has(ctx.session):
+            await _surely(ctx, self._open(ctx))
+            self._check(ctx)
+        with self._shelf.use(ctx.session) as book:
+            yield book
+
+    async def _open(self, ctx: Context) -> None:
+        book = await self._shelf.open(ctx.session)
+        if book.rebuilt:
+            ctx.log.error("the order of pages was damaged, and made anew of the pages", pages=len(book.model.entries))
+        for page_id in book.lost:
+            ctx.log.error("a page is damaged and cannot be found again", page=page_id)
+        if book.model.entries and ctx.session not in self._claimed:
+            self._claimed.add(ctx.session)
+            ctx.spawn(self._claim(book, ctx))
+
+    async def _claim(self, book: Book, ctx: Context) -> None:
+        """Have the cache know whose images are whose, whatever a crash or damage has made of that."""
+        async with book.changing:
+            await claim(book.model, ctx)
 
     async def _commit(self, book: Book, edit: Edit, ctx: Context) -> None:
         """Make an edit durable, tell of it, then let go of what it took away."""
@@ -201,7 +233,7 @@ class Buffer(Actor):
         await book.commit(edit)
         self._tell(edit, ctx)
         if edit.removed:
-            await _let_go(edit, ctx)
+            await let_go(edit, book.model, ctx)
 
     def _check(self, ctx: Context) -> None:
         """Raises NotFound when the session has ended: nothing may be kept for it any more."""
@@ -216,16 +248,6 @@ class Buffer(Actor):
         while True:
             await ctx.sleep(IDLE_S / 5)
             self._shelf.close_idle(IDLE_S)
-
-
-async def _let_go(edit: Edit, ctx: Context) -> None:
-    """Release what removed pages had; what fails is made good when the service is started again."""
-    try:
-        for name, heir in edit.heirs.items():
-            await ctx.call(Hold(owner=heir, blobs=[name]))
-        await ctx.call(Release(owners=list(edit.removed)))
-    except ScanbusError as error:
-        ctx.log.warning("removed pages still have their images", code=error.code, reason=error.text)
 
 
 def _fitting(pages: list[Page]) -> list[Page]:

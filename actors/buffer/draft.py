@@ -44,7 +44,9 @@ class Draft:
     def remove(self, page_ids: Iterable[str]) -> None:
         """Delete pages."""
         self.take(page_ids)
-        self._edit.removed = {each: self._model.entry(each).page for each in page_ids}
+        removed = {each: self._model.entry(each).page for each in page_ids}
+        self._edit.removed = removed
+        self._edit.forgotten = [(page.job_id, page.number) for page in removed.values() if page.job_id]
 
     def write_document(self, document: Document) -> None:
         """Change a document's name, or make it."""

@@ -34,6 +34,8 @@ class Edit(Struct):
     removed: dict[str, Page] = field(default_factory=dict)
     heirs: dict[str, str] = field(default_factory=dict)
     """Images that removed pages showed and others still do: blob to one of these others."""
+    forgotten: list[tuple[str, int]] = field(default_factory=list)
+    """Job and number of scanned pages that were removed: they never come back by themselves."""
     default_tag: str | None = None
     changes: list[Change] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Model:
         self._orders: dict[str, list[str]] = {FIRST: []}
         self._shown: dict[str, list[str]] = {}
         self._last: Counter[str] = Counter()
-        self._removed: set[str] = set()
+        self._removed: dict[str, tuple[str, int]] = {}
 
     def document(self, document_id: str) -> Document:
         """A document; an empty id means the first one."""
@@ -94,9 +96,10 @@ class Model:
         """A page that shows the blob of that name and is not removed; empty if there is none."""
         return next((each for each in self._shown.get(name, ()) if each not in removed), "")
 
-    def shows(self, name: str) -> bool:
-        """Whether a page shows the blob of that name."""
-        return name in self._shown
+    @property
+    def images(self) -> Collection[str]:
+        """The names of all blobs that pages show."""
+        return self._shown.keys()
 
     def last_number(self, job_id: str) -> int:
         """The number of the last page of a job that there is or was; 0: none."""
@@ -117,12 +120,13 @@ class Model:
             self._shown[name] = [each for each in self._shown[name] if each != page_id]
             if not self._shown[name]:
                 del self._shown[name]
-            if page.job_id:
-                self.forget(page.job_id, page.number)
         for page_id, entry in edit.written.items():
             if page_id not in self.entries:
                 self._shown.setdefault(entry.page.image.blob.name, []).append(page_id)
                 self._last[entry.page.job_id] = max(self._last[entry.page.job_id], entry.page.number)
+        for job_id, number in edit.forgotten:
+            self._removed[page_id_of(job_id, number)] = (job_id, number)
+            self._last[job_id] = max(self._last[job_id], number)
         self.entries |= edit.written | edit.placed
         self.documents |= edit.documents
         self._orders |= {each: [] for each in edit.documents.keys() - self._orders.keys()} | edit.orders
@@ -130,7 +134,12 @@ class Model:
             del self.documents[document_id], self._orders[document_id]
         self.default_tag = self.default_tag if edit.default_tag is None else edit.default_tag
 
-    def forget(self, job_id: str, number: int) -> None:
-        """A scanned page was removed: it never comes back by itself."""
-        self._removed.add(page_id_of(job_id, number))
-        self._last[job_id] = max(self._last[job_id], number)
+    def whole(self) -> Edit:
+        """What makes an empty model this one."""
+        return Edit(
+            documents=self.documents,
+            orders=self._orders,
+            written=self.entries,
+            forgotten=list(self._removed.values()),
+            default_tag=self.default_tag,
+        )

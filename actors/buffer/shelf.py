@@ -1,34 +1,57 @@
 """The sessions whose documents are in memory: opened when first used, closed when nobody uses them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from actors.buffer.labels import labelled
 from actors.buffer.ledger import Ledger
 from actors.buffer.model import Edit, Model
-from schemas.errors import StorageFailed
-
-_SUFFIXES = (".sqlite", ".sqlite-wal", ".sqlite-shm")
+from bus.blobs import BlobStore
+from bus.durable import make_folder, storage
+from bus.vault import Vault
+from schemas.errors import Damaged
 
 
 class Book:
     """One session's documents; the model has only what the ledger has."""
 
-    def __init__(self, path: Path, model: Model, ledger: Ledger | None) -> None:
-        self.model = model
+    def __init__(self, path: Path, vault: Vault) -> None:
+        self.model = Model()
+        self.vault = vault
         self.changing = asyncio.Lock()
         """Held from a look at the model to the end of what follows from it."""
+        self.lost: list[str] = []
+        """Pages that could not be read when it was opened."""
+        self.rebuilt = False
+        """Whether all of it was lost, and made anew of what the images say of themselves."""
         self.users = 0
         self.used_at = 0.0
         self._path = path
-        self._ledger = ledger
+        self._ledger: Ledger | None = None
+
+    async def open(self, *, lost: bool) -> None:
+        """Read what was committed. Raises Damaged, StorageFull, StorageFailed."""
+        found = lost and len(await asyncio.to_thread(labelled, self.vault))
+        if found or self._path.exists():
+            self._ledger = await asyncio.to_thread(Ledger, self._path, self.vault, lost=lost)
+            self.model = await self._ledger.load()
+            self.lost, self.rebuilt = self._ledger.lost, self._ledger.rebuilt
 
     async def commit(self, edit: Edit) -> None:
         """Make an edit durable, then have the model follow. Raises StorageFull, StorageFailed; then nothing changed."""
         if self._ledger is None:
-            self._ledger = Ledger(self._path)
-        await self._ledger.commit(edit)
+            self._ledger = Ledger(self._path, self.vault)
+        try:
+            await self._ledger.commit(edit)
+        except Damaged:
+            # The file is set aside, and the new one gets all that was in it: it is in memory.
+            self._ledger.close()
+            self._ledger = Ledger(self._path, self.vault)
+            await self._ledger.commit(self.model.whole())
+            await self._ledger.commit(edit)
         self.model.apply(edit)
 
     def close(self) -> None:
@@ -41,37 +64,51 @@ class Book:
 class Shelf:
     """A folder with one file for each session that has something to remember."""
 
-    def __init__(self, folder: Path, now: Callable[[], float]) -> None:
-        self._folder = folder
+    def __init__(self, store: BlobStore, now: Callable[[], float]) -> None:
+        self._store = store
+        self._folder = store.folder / "buffer"
         self._now = now
         self._books: dict[str, Book] = {}
-        self._loading = asyncio.Lock()
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise StorageFailed(f"The folder {folder} cannot be made: {error.strerror}.") from error
-
-    def keep(self, sessions: Collection[str]) -> None:
-        """Delete the files of all other sessions."""
-        for path in self._folder.glob("*.sqlite"):
-            if path.stem not in sessions:
-                self.drop(path.stem)
+        self._opening = asyncio.Lock()
+        with storage():
+            make_folder(self._folder)
+            names = os.listdir(self._folder)
+        sessions = set(store.sessions())
+        for session in {name.partition(".")[0] for name in names} - sessions:
+            self.drop(session)
+        self._lost = sessions - {name.removesuffix(".sqlite") for name in names}
+        """Sessions of an earlier life without a file: either nothing was in it, or it is lost."""
 
     def drop(self, session: str) -> None:
         """Forget a session, and delete its file."""
         book = self._books.pop(session, None)
         if book is not None:
             book.close()
-        for suffix in _SUFFIXES:
-            (self._folder / f"{session}{suffix}").unlink(missing_ok=True)
+        for path in self._folder.glob(f"{session}.sqlite*"):
+            path.unlink(missing_ok=True)
 
-    @asynccontextmanager
-    async def book(self, session: str) -> AsyncIterator[Book]:
-        """A session's book, open at least until the end of the block. Raises StorageFailed."""
-        if session not in self._books:
-            async with self._loading:
-                if session not in self._books:
-                    self._books[session] = await self._load(session)
+    def has(self, session: str) -> bool:
+        """Whether a session's book is open."""
+        return session in self._books
+
+    async def open(self, session: str) -> Book:
+        """Open a session's book, if it is not. Raises NotFound (no such session), StorageFull, StorageFailed."""
+        async with self._opening:
+            if session not in self._books:
+                book = Book(self._folder / f"{session}.sqlite", self._store.vault(session))
+                try:
+                    await book.open(lost=session in self._lost)
+                except BaseException:
+                    book.close()
+                    raise
+                self._lost.discard(session)
+                self._books[session] = book
+                book.used_at = self._now()
+            return self._books[session]
+
+    @contextmanager
+    def use(self, session: str) -> Iterator[Book]:
+        """A session's open book, which stays open until the end of the block."""
         book = self._books[session]
         book.users += 1
         try:
@@ -91,14 +128,3 @@ class Shelf:
         for book in self._books.values():
             book.close()
         self._books.clear()
-
-    async def _load(self, session: str) -> Book:
-        path = self._folder / f"{session}.sqlite"
-        if not path.exists():
-            return Book(path, Model(), None)
-        ledger = Ledger(path)
-        try:
-            return Book(path, await ledger.load(), ledger)
-        except BaseException:
-            ledger.close()
-            raise

@@ -217,7 +217,7 @@ def test_an_actor_that_waits_for_a_service_can_be_stopped(make_service: Callable
 def test_a_service_that_cannot_keep_pages_says_so_and_ends(make_service: Callable[..., Service]) -> None:
     service = make_service()
     (service.folder / "state").mkdir(mode=0o700)
-    (service.folder / "state" / "buffer.sqlite").mkdir()
+    (service.folder / "state" / "buffer").touch()
     ended = service.run("run")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("scanbus: ")
