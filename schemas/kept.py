@@ -177,6 +177,7 @@ class RemovePages(Request[PagesRemoved, Never], tag="kept.remove_pages"):
     """Delete pages of a document."""
 
     browser: ClassVar[bool] = True
+    timeout_s: ClassVar[float] = 60.0
 
     name: Name
     page_ids: Annotated[list[str], Meta(min_length=1, max_length=PAGES_LIMIT)]
@@ -221,6 +222,7 @@ class Remove(Request[Removed, Never], tag="kept.remove"):
     """Destroy a document. One whose key is damaged, so that nothing can open it, needs no password."""
 
     browser: ClassVar[bool] = True
+    timeout_s: ClassVar[float] = 60.0
 
     name: Name
     password: Password = ""
