@@ -56,6 +56,11 @@ class BlobStore:
             self._keys.destroy(session)
             shutil.rmtree(ended, ignore_errors=True)
 
+    def tidy_keys(self) -> None:
+        """Delete keys that a crash kept from being made, before a session begins. Raises StorageFailed."""
+        with storage():
+            self._keys.tidy()
+
     def ended(self) -> list[str]:
         """Sessions that have ended, while a crash left something of them: end them again."""
         return sorted(path.name[1:] for path in self._pages.glob(".*"))

@@ -47,6 +47,12 @@ class Keys:
         """Those that have a key, damaged or not."""
         return {path.name for folder in self._folders for path in folder.glob("[0-9a-f]*")}
 
+    def tidy(self) -> None:
+        """Delete keys that a crash kept from being made, before any is made. Raises OSError."""
+        for folder in self._folders:
+            for path in folder.glob(".*"):
+                path.unlink(missing_ok=True)
+
     def destroy(self, session: str) -> None:
         """Overwrite a session's key, then remove it. Raises OSError, StorageFailed."""
         for path in self._paths(session):

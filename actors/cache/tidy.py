@@ -34,6 +34,7 @@ class Tidy:
 
     def meet(self) -> None:
         """Get to know what is there: a session that is not in the book, as that was damaged, owns all that it has."""
+        self._store.tidy_keys()
         known = self._book.known()
         there = self._store.sessions()
         for session in known - set(there):

@@ -97,6 +97,14 @@ async def test_an_origin_hears_of_its_own_sessions_the_last_one_first(here: Hous
 
 
 @in_house
+async def test_a_key_that_a_crash_kept_from_being_made_is_not_left(here: House) -> None:
+    ctx = await begun(here)
+    keys = here.store.folder / "session-keys"
+    await restarted(here, lambda: (keys / ".half").write_bytes(b"half a key"))
+    assert [path.name for path in keys.iterdir()] == [ctx.session]
+
+
+@in_house
 async def test_the_use_of_a_session_is_remembered_over_a_restart(here: House) -> None:
     ctx = await begun(here)
     begin = (await ctx.call(GetSession())).session
