@@ -1,5 +1,6 @@
 """What opens where, by which name, with which key; and what becomes of a page for which there is no room."""
 
+import errno
 import os
 import random
 from collections.abc import Callable
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.durable import flush, make_folder, write
+from bus.durable import flush, make_folder, storage, write
 from bus.sealed import LABEL_BYTES, PIECE_BYTES, Header
 from bus.vault import Vault
-from schemas.errors import Canceled, Damaged, NotFound, StorageFailed, StorageFull
+from schemas.errors import Canceled, Damaged, NotFound, ScanbusError, StorageFailed, StorageFull
 from tests.disks import fill, small_disk
 
 PDF, JPEG, PNM = "application/pdf", "image/jpeg", "image/x-portable-anymap"
@@ -260,3 +261,25 @@ def test_a_small_file_is_replaced_as_a_whole_or_stays(tmp_path: Path) -> None:
         assert path.read_bytes() == b"new"
         assert [each.name for each in path.parent.iterdir()] == ["manifest"]
         assert {each.stat().st_mode & 0o077 for each in (path, path.parent, path.parent.parent)} == {0}
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EDQUOT, StorageFull),
+        (errno.EIO, Damaged),
+        (errno.EMFILE, StorageFailed),
+        (errno.EACCES, StorageFailed),
+        (errno.ENOENT, NotFound),
+    ],
+)
+def test_what_the_system_says_is_told_in_words_for_pages(number: int, error: type[ScanbusError]) -> None:
+    with pytest.raises(error) as told, storage(missing=NotFound("It has gone."), blob="page"):
+        raise OSError(number, os.strerror(number))
+    assert told.value.data == ({"blob": "page"} if error is Damaged else {})
+
+
+def test_a_disk_that_cannot_be_written_damages_nothing() -> None:
+    with pytest.raises(StorageFailed, match=os.strerror(errno.EIO)), storage():
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
