@@ -130,7 +130,7 @@ class JobState(StrEnum):
 
 
 class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One scan of one session."""
+    """One scan of one session; it survives every crash."""
 
     job_id: str
     device_id: str
@@ -138,6 +138,15 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pages: int = 0
     """How many are durable."""
     fault: Failure | None = None
+    """Why it ended before its time."""
+    paused: Failure | None = None
+    """Why it waits, while it is running: `storage_full` ends by itself, anything else with `device.resume`."""
+    gap: int = 0
+    """Number of the page that was fed, or may have been, and is not kept; 0: surely none."""
+    document_id: str = ""
+    """Where its pages go; empty: the session's first document."""
+    last_page_id: str = ""
+    """Its newest page; empty: none yet."""
 
 
 class Devices(Message, tag="device.devices"):
@@ -190,6 +199,8 @@ class ScannedPage(Message, tag="device.scanned_page"):
     page: Page
     number: int
     """1 for the first page of this scan."""
+    resembles: int = 0
+    """After a pause: the number of an earlier page that this one may repeat. It was not certain, so both are kept."""
 
 
 class Progress(Message, tag="device.progress"):
@@ -200,13 +211,36 @@ class Progress(Message, tag="device.progress"):
     """0 to 1; -1 where the device does not know the height."""
 
 
+class Paused(Message, tag="device.paused"):
+    """The scan waits; `job.paused` says why, and what a person can do."""
+
+    job: Job
+
+
+class Continued(Message, tag="device.continued"):
+    """The scan goes on."""
+
+    job: Job
+
+
+class Repeated(Message, tag="device.repeated"):
+    """A sheet that was put back repeats a page that is kept: it was not kept again."""
+
+    number: int
+    """Of the page that is kept."""
+    page_id: str
+
+
 class Scanned(Message, tag="device.scanned"):
     """The end of a scan that went well."""
 
     job: Job
 
 
-class Scan(Request[Scanned, Started | ScannedPage | Progress], tag="device.scan"):
+ScanPart = Started | ScannedPage | Progress | Paused | Continued | Repeated
+
+
+class Scan(Request[Scanned, ScanPart], tag="device.scan"):
     """Scan: each page follows as a part once it is durable. Goes on when the browser is gone."""
 
     browser: ClassVar[bool] = True
@@ -215,15 +249,37 @@ class Scan(Request[Scanned, Started | ScannedPage | Progress], tag="device.scan"
 
     device_id: str
     settings: Settings = Settings()
+    document_id: str = ""
+    """Where the pages go; empty: the session's first document."""
+    after_page_id: str = ""
+    """The page that the first one follows; each further one follows the one before. Empty: they come last."""
+    pause_s: Annotated[float, Meta(ge=0, le=86400)] = 0.0
+    """How long it waits for a person after a jam, a double feed, an open cover or a crash; 0: it ends at once."""
 
 
-class Follow(Request[Scanned, Started | ScannedPage | Progress], tag="device.follow"):
+class Follow(Request[Scanned, ScanPart], tag="device.follow"):
     """Come back to a scan that is running: what still arrives, then how it ended."""
 
     browser: ClassVar[bool] = True
     timeout_s: ClassVar[float] = 86400.0
 
     job_id: str
+
+
+class Resumed(Message, tag="device.resumed"):
+    """The scan goes on."""
+
+    job: Job
+
+
+class Resume(Request[Resumed, Never], tag="device.resume"):
+    """The paper is in place: go on with a scan that is paused; `conflict` if it does not wait for that."""
+
+    browser: ClassVar[bool] = True
+
+    job_id: str
+    put_back: Annotated[int, Meta(ge=-1, le=100)] = -1
+    """How many sheets that are kept already lie on top; -1: find out by comparing. In doubt a page is kept."""
 
 
 class Jobs(Message, tag="device.jobs"):

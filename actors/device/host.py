@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
@@ -10,24 +11,26 @@ from time import monotonic
 from typing import ClassVar, TypeVar
 
 from actors.device.driver import Driver, OpenDevice, Recordable, Resting
+from actors.device.keeping import Answer
 from actors.device.sink import NoSink, StoreSink
 from bus import Actor, Context, on
+from schemas.cache import Room
 from schemas.config import Config
 from schemas.driver import (
     Acquire,
     Acquired,
-    Arrived,
+    AcquirePart,
     Find,
     Found,
     Inspect,
     Inspected,
-    Reading,
     Record,
     Recorded,
     RecordedLine,
+    Settle,
+    Settled,
 )
-from schemas.errors import Canceled, DeviceError, Unavailable, Unsupported
-from schemas.page import Image
+from schemas.errors import Canceled, DeviceError, ScanbusError, Unavailable, Unsupported
 
 ResultT = TypeVar("ResultT")
 STOP_S = 5.0
@@ -49,6 +52,7 @@ class DriverHost(Actor):
 
     async def start(self, ctx: Context) -> None:
         """Load the driver, in the one thread that all its calls come from."""
+        self._ctx = ctx
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="driver")
         self._family, _, self._address = self.instance.partition(":")
         self._device: OpenDevice | None = None
@@ -75,13 +79,15 @@ class DriverHost(Actor):
         """Scan; each image is a part once it is durable."""
         loop = asyncio.get_running_loop()
 
-        def arrived(image: Image) -> None:
-            loop.call_soon_threadsafe(ctx.part, Arrived(image=image))
+        def tell(part: AcquirePart) -> None:
+            loop.call_soon_threadsafe(ctx.part, part)
 
-        def reading(fraction: float) -> None:
-            loop.call_soon_threadsafe(ctx.part, Reading(fraction=round(fraction, 3)))
+        def ask_room(refused: bool, answer: Answer) -> None:
+            # A cause of its own: while it is asked, the page before may still be on its way through the house.
+            loop.call_soon_threadsafe(lambda: asked.append(self._ctx.spawn(_ask_room(refused, answer, self._ctx))))
 
-        sink = StoreSink(ctx.store, ctx.session, arrived, reading)
+        asked: deque[asyncio.Task[None]] = deque(maxlen=1)
+        sink = StoreSink(ctx.store, ctx.session, msg, tell, ask_room)
 
         def scan() -> None:
             try:
@@ -95,8 +101,16 @@ class DriverHost(Actor):
             # One that is well is trusted: some park before they come back, and that may take long.
             rest_s = inf
         finally:
+            for question in asked:
+                question.cancel()
             ctx.spawn(self._rest(rest_s))
         return Acquired()
+
+    @on(Settle)
+    async def settle(self, msg: Settle, ctx: Context) -> Settled:
+        """Take a turn in the thread, behind a scan that was asked for before the broker was restarted."""
+        await self._run(lambda: None)
+        return Settled()
 
     @on(Record)
     async def record(self, msg: Record, ctx: Context) -> Recorded:
@@ -162,3 +176,12 @@ class DriverHost(Actor):
                 future.exception()
             raise
         return future.result()
+
+
+async def _ask_room(refused: bool, answer: Answer, ctx: Context) -> None:
+    try:
+        await ctx.call(Room(refused=refused))
+    except ScanbusError as error:
+        answer(error)
+    else:
+        answer(None)

@@ -1,11 +1,15 @@
 """The scanners of this computer: which there are, what they can do, and who scans with them."""
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
 
 from actors.device.jobs import RunningJob
 from actors.device.listing import Listing
+from actors.device.records import Plan, Record, Records
 from bus import Actor, Context, on
 from schemas.cache import SessionEnded
+from schemas.config import Config
 from schemas.device import (
     Capabilities,
     Describe,
@@ -15,9 +19,13 @@ from schemas.device import (
     DeviceLost,
     Devices,
     Follow,
+    Job,
     Jobs,
+    JobState,
     ListDevices,
     ListJobs,
+    Resume,
+    Resumed,
     Scan,
     Scanned,
     Stop,
@@ -30,6 +38,7 @@ WATCHED_S = 30.0
 """How long after somebody asked for the list it is kept fresh."""
 JOBS_KEPT = 20
 """Ended scans that a session can still ask for."""
+WAITS = "Your last scan with this scanner waits for its paper. Continue it or stop it, then press Scan."
 
 
 class Scanners(Actor):
@@ -38,8 +47,12 @@ class Scanners(Actor):
     service = "device"
     slots = 256
 
+    def __init__(self, config: Config, instance: str = "") -> None:
+        super().__init__(config, instance)
+        self._opened = ExitStack()
+
     async def start(self, ctx: Context) -> None:
-        """Begin to search as soon as somebody asks."""
+        """Begin to search as soon as somebody asks, and take up the scans that a crash broke off."""
         self._listing = Listing(
             self.config.device.drivers,
             self.config.device.hidden,
@@ -52,8 +65,14 @@ class Scanners(Actor):
         self._answered = asyncio.Condition()
         self._known: dict[str, Capabilities] = {}
         self._jobs: dict[str, RunningJob] = {}
+        self._records = self._opened.enter_context(closing(Records(ctx.store.folder)))
+        await self._come_back(ctx)
         for family in self.config.device.drivers:
             ctx.spawn(self._search(family, ctx))
+
+    async def stop(self) -> None:
+        """Close the database."""
+        self._opened.close()
 
     @on(ListDevices)
     async def list_devices(self, msg: ListDevices, ctx: Context) -> Devices:
@@ -69,7 +88,7 @@ class Scanners(Actor):
     async def describe(self, msg: Describe, ctx: Context) -> Described:
         """Ask the device; while it scans, what it said before."""
         device = await self._device(msg.device_id, ctx)
-        if not self._busy(msg.device_id):
+        if not self._scanning([msg.device_id]):
             inspected = await ctx.call(Inspect(), instance=msg.device_id)
             self._known[msg.device_id] = inspected.capabilities
         if msg.device_id not in self._known:
@@ -82,12 +101,16 @@ class Scanners(Actor):
         if not ctx.session:
             raise Denied("Open a session first: the pages need a place.")
         await self._device(msg.device_id, ctx)
-        if self._busy(msg.device_id):
+        if self._scanning([msg.device_id]):
             raise InUse()
-        running = RunningJob(ctx.new_id(), msg.device_id, ctx.session)
-        self._jobs[running.job.job_id] = running
-        self._forget(ctx.session)
-        ctx.spawn(running.run(msg.settings, ctx))
+        # Another session's scan may wait for somebody who has left: that keeps nobody else from scanning.
+        if any(each.running and each.job.device_id == msg.device_id for each in self._of_session(ctx.session)):
+            raise InUse(WAITS)
+        plan = Plan(session=ctx.session, settings=msg.settings, after_page_id=msg.after_page_id, pause_s=msg.pause_s)
+        job = Job(job_id=ctx.new_id(), device_id=msg.device_id, state=JobState.PENDING, document_id=msg.document_id)
+        running = self._take_up(Record(plan=plan, job=job))
+        ctx.spawn(running.run(ctx))
+        ctx.spawn(self._forget_old(ctx.session))
         try:
             return Scanned(job=await running.follow(ctx.part))
         except asyncio.CancelledError:
@@ -107,33 +130,65 @@ class Scanners(Actor):
         running.stop()
         return Stopped(job=await running.ended())
 
+    @on(Resume)
+    async def resume(self, msg: Resume, ctx: Context) -> Resumed:
+        """Go on with a scan of this session that waits for paper."""
+        running = self._job(msg.job_id, ctx)
+        job = await running.settled()
+        if not running.scanning and self._scanning([job.device_id]):
+            raise InUse()
+        return Resumed(job=running.resume(msg))
+
     @on(ListJobs)
     async def list_jobs(self, msg: ListJobs, ctx: Context) -> Jobs:
         """The scans of this session."""
-        return Jobs(jobs=[each.job for each in self._jobs.values() if each.session == ctx.session])
+        return Jobs(jobs=[await each.settled() for each in self._of_session(ctx.session)])
 
     @on(SessionEnded)
     async def session_ended(self, msg: SessionEnded, ctx: Context) -> None:
         """Nobody wants the pages any more."""
-        for job_id, running in list(self._jobs.items()):
-            if running.session == ctx.session:
-                running.stop()
-                await running.ended()
-                self._jobs.pop(job_id, None)
+        ended = self._of_session(ctx.session)
+        for running in ended:
+            running.stop()
+            await running.ended()
+        await self._forget(ended)
 
-    def _busy(self, device_id: str) -> bool:
-        return any(each.running and each.job.device_id == device_id for each in self._jobs.values())
+    async def _come_back(self, ctx: Context) -> None:
+        sessions = set(ctx.store.sessions())
+        records = self._records.all()
+        await self._records.forget([each.job.job_id for each in records if each.plan.session not in sessions])
+        for record in records:
+            if record.plan.session in sessions:
+                running = self._take_up(record)
+                if running.running:
+                    ctx.spawn(running.run(ctx.on_behalf(record.plan.session)))
+
+    def _take_up(self, record: Record) -> RunningJob:
+        running = RunningJob(record, self._records.save)
+        self._jobs[record.job.job_id] = running
+        return running
+
+    def _scanning(self, device_ids: Iterable[str]) -> bool:
+        wanted = set(device_ids)
+        return any(each.scanning and each.job.device_id in wanted for each in self._jobs.values())
+
+    def _of_session(self, session: str) -> list[RunningJob]:
+        return [each for each in self._jobs.values() if each.plan.session == session]
 
     def _job(self, job_id: str, ctx: Context) -> RunningJob:
         running = self._jobs.get(job_id)
-        if running is None or running.session != ctx.session:
+        if running is None or running.plan.session != ctx.session:
             raise NotFound("There is no such scan in this session.")
         return running
 
-    def _forget(self, session: str) -> None:
-        ended = [key for key, each in self._jobs.items() if each.session == session and not each.running]
-        for key in ended[:-JOBS_KEPT]:
-            del self._jobs[key]
+    async def _forget_old(self, session: str) -> None:
+        await self._forget([each for each in self._of_session(session) if not each.running][:-JOBS_KEPT])
+
+    async def _forget(self, jobs: list[RunningJob]) -> None:
+        for each in jobs:
+            self._jobs.pop(each.job.job_id, None)
+        if jobs:
+            await self._records.forget([each.job.job_id for each in jobs])
 
     async def _device(self, device_id: str, ctx: Context) -> Device:
         if self._listing.get(device_id) is None:
@@ -160,7 +215,7 @@ class Scanners(Actor):
                 asked.clear()
                 await asked.wait()
             try:
-                if not any(self._busy(key) for key in self._of(family)):
+                if not self._scanning(self._of(family)):
                     self._listing.answered(family, (await ctx.call(Find(), instance=family)).devices)
             except ScanbusError as error:
                 self._listing.failed(family, error.text)

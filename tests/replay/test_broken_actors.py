@@ -147,7 +147,7 @@ def patience_s(kind: type[Actor]) -> float:
         (KeeperThatKeepsNothing, "kept", "kept_for_later", "missing: request buffer.list_pages"),
         (KeeperThatOpensForAnybody, "kept", "kept_for_later", "missing: reply bus.failure"),
         (DriverThatFindsInAnotherOrder, "driver/virtual", "edit", 'devices[0].address: "sample" -> "second"'),
-        (DriverThatScansNothing, "driver/virtual:sample", "edit", "missing: part driver.reading"),
+        (DriverThatScansNothing, "driver/virtual:sample", "edit", "missing: request cache.room"),
     ],
 )
 def test_a_broken_actor_is_found_out(kind: type[Actor], service: str, story: str, found: str, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ async def test_scans_are_listed_for_their_own_session_newest_last(here: House, s
     stage.acquire = feed(1, PaperJam())
     with pytest.raises(PaperJam) as caught:
         await ctx.call(Scan(device_id=DEVICE))
-    assert caught.value.data == {"pages": "1"}
+    assert caught.value.data == {"pages": "1", "gap": "2"}
     faulted = (await jobs(ctx))[1]
     assert await jobs(ctx) == [first, faulted]
     assert (faulted.state, faulted.pages) == (JobState.FAULTED, 1)
@@ -235,7 +235,7 @@ async def test_a_driver_process_that_dies_faults_its_scan_and_the_next_works(her
         here.kill(f"driver/{DEVICE}")
         with pytest.raises(DriverFailed) as caught:
             await scan.reply()
-    assert caught.value.data == {"pages": "1"}
+    assert caught.value.data == {"pages": "1", "gap": "2"}
     assert [job.state for job in await jobs(ctx)] == [JobState.FAULTED]
     assert await pages(ctx) == 1
     assert await works(ctx, stage)
@@ -277,6 +277,6 @@ async def test_a_page_that_cannot_be_kept_faults_the_scan_with_that_reason(here:
     stage.acquire = acquire
     with pytest.raises(DriverFailed) as caught:
         await ctx.call(Scan(device_id=DEVICE))
-    assert caught.value.data == {"pages": "1"}
+    assert caught.value.data == {"pages": "1", "gap": "2"}
     assert await pages(ctx) == 1
     assert await works(ctx, stage)

@@ -2,20 +2,30 @@
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.device.driver import Header
+from actors.device.keeping import Answer
 from actors.device.sink import QUEUE_PIECES, StoreSink
 from bus.blobs import BlobStore
-from schemas.errors import Canceled, DriverFailed, NotFound, ScanbusError, StorageFailed, StorageFull
-from schemas.page import Color, Image
+from schemas.device import Settings
+from schemas.driver import Acquire, AcquirePart, Arrived, Reading, Stalled
+from schemas.errors import Canceled, DriverFailed, NotFound, ScanbusError, StorageFailed
+from schemas.page import Color, Image, PageLabel
 from tests.disks import read_only, small_disk
 
 GRAY = Header(width_px=10, height_px=4, color=Color.GRAY, resolution_dpi=100)
 JPEG = "image/jpeg"
+WAIT_S = 10.0
 
 
 class Desk:
@@ -28,9 +38,30 @@ class Desk:
         self.folder = folder / "pages" / self.session
         self.images: list[Image] = []
         self.fractions: list[float] = []
+        self.parts: list[AcquirePart] = []
+        self.room = True
+        self.refused = threading.Event()
+        self.stalled = threading.Event()
 
-    def sink(self) -> StoreSink:
-        return StoreSink(self.store, self.session, self.images.append, self.fractions.append)
+    def sink(self, **acquire: Any) -> StoreSink:
+        return StoreSink(self.store, self.session, Acquire(settings=Settings(), **acquire), self.tell, self.ask_room)
+
+    def tell(self, part: AcquirePart) -> None:
+        self.parts.append(part)
+        if isinstance(part, Arrived):
+            self.images.append(part.image)
+        if isinstance(part, Reading):
+            self.fractions.append(part.fraction)
+        if isinstance(part, Stalled):
+            self.stalled.set()
+
+    def ask_room(self, refused: bool, answer: Answer) -> None:
+        """Answered at once, unless the system has refused a write, or the test shall answer."""
+        self.answer = answer
+        if refused:
+            self.refused.set()
+        elif self.room:
+            answer(None)
 
     def pixels(self) -> list[bytes]:
         return [self.store.read(self.session, image.blob.name) for image in self.images]
@@ -146,10 +177,12 @@ def test_a_jpeg_is_kept_as_it_came(desk: Desk) -> None:
 def test_images_arrive_in_order_and_each_is_readable_when_it_is_told(desk: Desk) -> None:
     seen: list[bytes] = []
 
-    def arrived(image: Image) -> None:
-        seen.append(desk.store.read(desk.session, image.blob.name)[-1:])
+    def tell(part: AcquirePart) -> None:
+        if isinstance(part, Arrived):
+            seen.append(desk.store.read(desk.session, part.image.blob.name)[-1:])
 
-    sink = StoreSink(desk.store, desk.session, arrived, desk.fractions.append)
+    desk.tell = tell  # type: ignore[method-assign]
+    sink = desk.sink()
     for number in range(20):
         put(sink, GRAY, bytes([number]) * 40)
     sink.finish()
@@ -218,23 +251,73 @@ def test_progress_counts_up_to_the_whole_page(desk: Desk) -> None:
     assert desk.fractions == [-1.0, 1.0]
 
 
-def test_a_full_disk_fails_the_page_and_keeps_the_ones_before(tmp_path: Path) -> None:
-    noise = secrets.token_bytes(1 << 20)
-    header = Header(width_px=1 << 20, height_px=1, color=Color.GRAY, resolution_dpi=600)
+NOISE = secrets.token_bytes(1 << 20)
+LONG_LINE = Header(width_px=1 << 20, height_px=1, color=Color.GRAY, resolution_dpi=600)
+
+
+def six_long_lines(sink: StoreSink) -> None:
+    for number in range(6):
+        put(sink, LONG_LINE, bytes([number]) + NOISE[1:])
+
+
+def test_on_a_full_disk_a_page_waits_for_room_and_none_is_lost(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size_kb=4096) as folder:
         desk = Desk(folder)
-
-        def scan(sink: StoreSink) -> None:
-            for number in range(8):
-                put(sink, header, bytes([number]) + noise[1:])
-
-        assert isinstance(finished(desk.sink(), scan), StorageFull)
-        assert 1 <= len(desk.pixels()) < 8
+        sink = desk.sink()
+        scan = ThreadPoolExecutor(1).submit(finished, sink, six_long_lines)
+        read = 0
+        while not scan.done():
+            if desk.refused.wait(0.05):
+                assert sink.last_sign == inf
+                assert isinstance(desk.parts[-1], Stalled)
+                assert desk.parts[-1].reason is not None
+                assert desk.parts[-1].reason.code == "storage_full"
+                # Somebody saves what there is elsewhere, and deletes it.
+                for image in desk.images[read:]:
+                    assert desk.store.read(desk.session, image.blob.name).endswith(NOISE[1:])
+                    desk.store.delete(desk.session, image.blob.name)
+                assert read < len(desk.images)
+                read = len(desk.images)
+                desk.refused.clear()
+                desk.answer(None)
+        assert scan.result() is None
+        assert [part.number for part in desk.parts if isinstance(part, Arrived)] == [1, 2, 3, 4, 5, 6]
+        assert read > 0
         assert desk.unfinished() == []
-        # One page less, and there is room for the next.
-        desk.store.delete(desk.session, desk.images.pop().blob.name)
-        assert finished(desk.sink(), lambda sink: put(sink, header, b"x" + noise[1:])) is None
-        assert desk.pixels()[-1].endswith(b"x" + noise[1:])
+
+
+def test_a_stop_is_heard_while_there_is_no_room(desk: Desk) -> None:
+    desk.room = False
+    sink = desk.sink()
+    scan = ThreadPoolExecutor(1).submit(finished, sink, six_long_lines)
+    assert desk.stalled.wait(WAIT_S)
+    assert sink.last_sign == inf
+    sink.stop()
+    assert isinstance(scan.result(WAIT_S), Canceled)
+    assert desk.images == []
+
+
+def test_every_page_says_on_disk_whose_it_is(desk: Desk) -> None:
+    sink = desk.sink(job_id="job", first_number=7, document_id="document", after_page_id="page")
+    header = replace(GRAY, back=True)
+    assert finished(sink, lambda sink: [put(sink, header, bytes([each]) * 40) for each in (1, 2)]) is None  # type: ignore[arg-type, return-value]
+    labels = [
+        msgspec.msgpack.decode(desk.store.label(desk.session, each.blob.name), type=PageLabel) for each in desk.images
+    ]
+    assert labels == [
+        PageLabel(
+            job_id="job",
+            number=number,
+            document_id="document",
+            after_page_id="page",
+            width_px=10,
+            height_px=4,
+            resolution_dpi=100,
+            color=Color.GRAY,
+            back=True,
+        )
+        for number in (7, 8)
+    ]
 
 
 def test_a_folder_that_cannot_be_written_fails_the_page_and_keeps_the_ones_before(tmp_path: Path) -> None:
