@@ -17,6 +17,8 @@ STORAGE_FULL = "storage_full"
 """The code when a scan waits for room on the disk."""
 PAUSE_S = 3600.0
 CHUNK_BYTES = 1 << 20
+LISTINGS = 10
+"""How often pages that come in parts are listed anew because they changed meanwhile."""
 
 
 class Device(TypedDict):
@@ -130,10 +132,17 @@ class Client:
         return stays
 
     def scan(
-        self, device_id: str, *, progress: Progress | None = None, paused: Paused | None = None, **settings: Any
+        self,
+        device_id: str,
+        *,
+        document_id: str = "",
+        progress: Progress | None = None,
+        paused: Paused | None = None,
+        **settings: Any,
     ) -> Iterator[Page]:
         """Scan: each page as soon as it is kept. Settings are those of `device.scan`, such as resolution_dpi=300.
 
+        The pages come last in the document, which is the first one unless named.
         With `paused`, a jam does not end it: it waits up to `PAUSE_S` until `paused` has said whether it shall go on.
         A full disk (`storage_full`) is told as well; then it goes on by itself.
         Leaving the loop early, or an exception inside it, stops the device; finished pages are kept.
@@ -142,6 +151,8 @@ class Client:
         job_id = ""
         over = False
         message: Message = {"type": "device.scan", "device_id": device_id, "settings": settings}
+        if document_id:
+            message["document_id"] = document_id
         if paused is not None:
             message["pause_s"] = PAUSE_S
         try:
@@ -169,12 +180,18 @@ class Client:
 
     def pages(self, document_id: str = "", tag: str = "") -> list[Page]:
         """The pages of a document (the first one unless named), in order; with `tag`, only those that have it."""
-        pages: list[Page] = []
-        while True:
-            part = self.call("buffer.list_pages", document_id=document_id, tag=tag, start=len(pages))
-            pages += part["pages"]
-            if not part["pages"] or len(pages) >= part.get("total", 0):
+        for _ in range(LISTINGS):
+            pages: list[Page] = []
+            revisions = set()
+            more = True
+            while more:
+                part = self.call("buffer.list_pages", document_id=document_id, tag=tag, start=len(pages))
+                pages += part["pages"]
+                revisions.add(part.get("revision", 0))
+                more = bool(part["pages"]) and len(pages) < part.get("total", 0)
+            if len(revisions) == 1:
                 return pages
+        raise ScannerError("conflict", "The pages change while they are listed. Ask again when the scan has ended.")
 
     def documents(self) -> list[Document]:
         """The documents of the session; the first one is what an empty `document_id` means."""

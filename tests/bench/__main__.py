@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from schemas.config import CacheConfig
+from tests.bench.editing import editing
 from tests.bench.measure import Report, median, spread
 from tests.bench.memory import PAGES, five_hundred_pages, idle
 from tests.bench.reading import reading
@@ -70,6 +71,7 @@ def main() -> int:
             idle(service, report)
             reading(service, report)
             scanning(service, report)
+            editing(service, report, folder)
             five_hundred_pages(service, MEMORY_LIMIT_MB, report, folder)
     return report.failed
 

@@ -28,6 +28,9 @@ class Script(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.headers.get("Authorization", ""), message))
+        if script := self.server.scripts.get(message["type"]):
+            self._answer(200, line("reply", script.pop(0)))
+            return
         self._answer(200, self.server.answers.get(message["type"], line("reply", {"type": "cache.ended"})))
 
     def do_GET(self) -> None:
@@ -48,6 +51,8 @@ class Stage(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Script)
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.scripts: dict[str, list[dict[str, Any]]] = {}
+        """Replies that are given one after another."""
         self.file = 200, b"%PDF-1.7"
         self.answers: dict[str, bytes] = {"session.open": line("reply", OPENED), "pdf.create": line("reply", CREATED)}
 
@@ -83,6 +88,48 @@ def test_a_session_is_opened_once_and_its_token_goes_with_every_call(stage: Stag
     assert client.pages() == client.pages() == []
     assert stage.told() == ["session.open", "buffer.list_pages", "buffer.list_pages"]
     assert stage.asked[-1][0] == "Bearer secret"
+
+
+def test_pages_that_come_in_parts_are_asked_for_until_all_are_there(stage: Stage, client: Client) -> None:
+    def part(start: int, revision: int) -> dict[str, Any]:
+        pages = [{"page_id": str(start)}, {"page_id": str(start + 1)}][: 5 - start]
+        return {"type": "buffer.pages", "pages": pages, "total": 5, "start": start, "revision": revision}
+
+    stage.scripts["buffer.list_pages"] = [part(0, 1), part(2, 2), part(4, 2), part(0, 2), part(2, 2), part(4, 2)]
+    assert [page["page_id"] for page in client.pages("d", tag="tax")] == ["0", "1", "2", "3", "4"]
+    asked = [message for _, message in stage.asked if message["type"] == "buffer.list_pages"]
+    assert [message["start"] for message in asked] == [0, 2, 4, 0, 2, 4], "they changed between the first two parts"
+    assert {(message["document_id"], message["tag"]) for message in asked} == {("d", "tax")}
+    stage.scripts["buffer.list_pages"] = [part(number % 2 * 2, number) for number in range(100)]
+    assert code_of(client.pages) == "conflict"
+
+
+def test_documents_are_made_and_pages_moved_copied_and_tagged(stage: Stage, client: Client) -> None:
+    document = {"document_id": "d", "name": "Taxes"}
+    stage.answers["buffer.create_document"] = line("reply", {"type": "buffer.document_created", "document": document})
+    stage.answers["buffer.list_documents"] = line("reply", {"type": "buffer.documents", "documents": [document]})
+    stage.answers["buffer.copy"] = line("reply", {"type": "buffer.copied", "page_ids": ["new"]})
+    assert client.create_document("Taxes") == document
+    assert client.documents() == [document]
+    assert client.copy(["p"], 0, "d") == ["new"]
+    client.move(["p", "q"], 3)
+    client.tag(["p"], add=["tax"])
+    where = {"page_ids": ["p"], "position": 0, "document_id": "d"}
+    assert [message for _, message in stage.asked[1:]] == [
+        {"type": "buffer.create_document", "name": "Taxes"},
+        {"type": "buffer.list_documents"},
+        {"type": "buffer.copy", **where},
+        {"type": "buffer.move", "page_ids": ["p", "q"], "position": 3, "document_id": ""},
+        {"type": "buffer.tag", "page_ids": ["p"], "add": ["tax"], "remove": []},
+    ]
+
+
+def test_a_scan_goes_into_a_document(stage: Stage, client: Client) -> None:
+    stage.answers["device.scan"] = line("reply", {"type": "device.scanned", "job": JOB})
+    assert list(client.scan("x", document_id="d", resolution_dpi=300)) == []
+    settings = {"resolution_dpi": 300}
+    asked = {"type": "device.scan", "device_id": "x", "settings": settings, "document_id": "d"}
+    assert stage.asked[-1][1] == asked
 
 
 def test_leaving_the_session_destroys_it(stage: Stage) -> None:
