@@ -27,8 +27,8 @@ export type Failure = { type: "bus.failure"; code: string; text: string; data?: 
 /** One side of a sheet as the device delivered it. */
 export type Image = { blob: Blob; width_px: number; height_px: number; resolution_dpi: number; color: Color; back?: boolean };
 
-/** One scan of one session. */
-export type Job = { job_id: string; device_id: string; state: JobState; pages?: number; fault?: Failure | null };
+/** One scan of one session; it survives every crash. */
+export type Job = { job_id: string; device_id: string; state: JobState; pages?: number; fault?: Failure | null; paused?: Failure | null; gap?: number; document_id?: string; last_page_id?: string };
 
 /** How far a scan is; it only moves forward. */
 export type JobState = "canceled" | "completed" | "faulted" | "pending" | "running";
@@ -147,6 +147,9 @@ export type CacheRoomAgain = { type: "cache.room_again" };
 /** How much is kept, and how much may be. */
 export type CacheUsage = { type: "cache.usage"; disk_bytes: number; disk_free_bytes: number; blobs: number; sessions: number; memory_limit_bytes: number; disk_limit_bytes?: number };
 
+/** The scan goes on. */
+export type DeviceContinued = { type: "device.continued"; job: Job };
+
 /** What can this device do? */
 export type DeviceDescribe = { type: "device.describe"; device_id: string };
 
@@ -174,17 +177,29 @@ export type DeviceListDevices = { type: "device.list_devices"; wait?: boolean };
 /** Which scans has this session? */
 export type DeviceListJobs = { type: "device.list_jobs" };
 
+/** The scan waits; `job.paused` says why, and what a person can do. */
+export type DevicePaused = { type: "device.paused"; job: Job };
+
 /** How much of the page that is being scanned has arrived. */
 export type DeviceProgress = { type: "device.progress"; number: number; fraction: number };
 
+/** A sheet that was put back repeats a page that is kept: it was not kept again. */
+export type DeviceRepeated = { type: "device.repeated"; number: number; page_id: string };
+
+/** The paper is in place: go on with a scan that is paused; `conflict` if it does not wait for that. */
+export type DeviceResume = { type: "device.resume"; job_id: string; put_back?: number };
+
+/** The scan goes on. */
+export type DeviceResumed = { type: "device.resumed"; job: Job };
+
 /** Scan: each page follows as a part once it is durable. Goes on when the browser is gone. */
-export type DeviceScan = { type: "device.scan"; device_id: string; settings?: Settings };
+export type DeviceScan = { type: "device.scan"; device_id: string; settings?: Settings; document_id?: string; after_page_id?: string; pause_s?: number };
 
 /** The end of a scan that went well. */
 export type DeviceScanned = { type: "device.scanned"; job: Job };
 
 /** A page that is durable: it is there until it is removed. */
-export type DeviceScannedPage = { type: "device.scanned_page"; page: Page; number: number };
+export type DeviceScannedPage = { type: "device.scanned_page"; page: Page; number: number; resembles?: number };
 
 /** The first part of a scan: its name, for those who come back later. */
 export type DeviceStarted = { type: "device.started"; job: Job };

@@ -13,10 +13,17 @@
  * Names of settings, and the fields of devices, pages and jobs, are those of the protocol.
  *
  * @typedef {{device_id: string, name: string, vendor: string, model: string, driver: string}} Device
- * @typedef {{page_id: string, rotation_degrees: number, image: {width_px: number, height_px: number,
- *   resolution_dpi: number, color: "color"|"gray"|"mono", back?: boolean}}} Page
- * @typedef {{job_id: string, device_id: string, pages: number, fault?: {code: string, text: string},
- *   state: "pending"|"running"|"completed"|"faulted"|"canceled"}} Job
+ * @typedef {{page_id: string, rotation_degrees: number, tags: string[], job_id: string, number: number,
+ *   image: {width_px: number, height_px: number, resolution_dpi: number, color: "color"|"gray"|"mono",
+ *   back?: boolean}}} Page
+ * @typedef {{document_id: string, name: string, pages: number, revision: number}} Document
+ * @typedef {{code: string, text: string, data?: Record<string, string>}} Fault
+ * @typedef {{job_id: string, device_id: string, pages: number, gap: number, paused: Fault|null, fault?: Fault,
+ *   document_id?: string, state: "pending"|"running"|"completed"|"faulted"|"canceled"}} Job
+ * @typedef {{session_id: string, pages: number, begun_at: number, used_at: number, running: boolean,
+ *   connected: boolean}} Stay times are seconds since 1970
+ * @typedef {import("./client/pages.js").DocumentPages} DocumentPages
+ * @typedef {import("./client/kept.js").Kept} Kept
  * @typedef {import("./client/scan.js").Scan} Scan
  * @typedef {import("./client/scan.js").Progress} Progress
  * @typedef {import("./client/connection.js").ConnectionState} ConnectionState
@@ -24,31 +31,40 @@
 
 import { Connection } from "./client/connection.js";
 import { ScanbusError } from "./client/errors.js";
-import { listPages } from "./client/pages.js";
-import { readJob, Scan } from "./client/scan.js";
+import { Kept } from "./client/kept.js";
+import { DocumentPages, listPages } from "./client/pages.js";
+import { isOpen, readJob, Scan } from "./client/scan.js";
 
-export { ScanbusError };
+export { isOpen, ScanbusError };
 
 /**
- * Open a session, or come back to one with its token.
+ * Open a session, or come back to one: with its token, or with the id of one of `stays()`.
  *
- * @param {{url?: string, token?: string}} [where]
+ * @param {{url?: string, token?: string, sessionId?: string}} [where]
  * @returns {Promise<Scanner>}
- * @throws {ScanbusError} `unavailable`: nobody answers; `permission`: the browser forbids it; `denied`: not this site
+ * @throws {ScanbusError} `unavailable`: nobody answers; `permission`: the browser forbids it; `denied`: not this site;
+ *   `not_found`: this site has no session of that id
  */
-export async function connect({ url = defaultUrl(), token = "" } = {}) {
+export async function connect({ url = defaultUrl(), token = "", sessionId = "" } = {}) {
   const connection = new Connection(new URL(url), token);
-  await connection.open();
+  await connection.open(sessionId);
   return new Scanner(connection);
 }
 
 /** One session: its devices, scans and pages. */
 class Scanner {
   #connection;
+  /** Documents that outlive the session. @type {Kept} */
+  kept;
 
   /** @param {Connection} connection */
   constructor(connection) {
     this.#connection = connection;
+    this.kept = new Kept((message, options) => this.call(message, options));
+  }
+
+  get sessionId() {
+    return this.#connection.session.session_id;
   }
 
   /** Give it to `connect` to come back to this session. */
@@ -92,13 +108,19 @@ class Scanner {
   }
 
   /** Scan; leaving the loop or aborting the signal cancels, and finished pages are kept.
+   *
+   * With `pauseS`, a jam does not end it: it waits so long for `resume` (see `onpause` of what is returned).
    * @param {{deviceId: string, [setting: string]: any}} request the settings are those of the protocol
-   * @param {{signal?: AbortSignal}} [options] @returns {Scan} */
-  scan({ deviceId, ...settings }, { signal } = {}) {
-    return new Scan(this.#connection, { type: "device.scan", device_id: deviceId, settings }, signal);
+   * @param {{signal?: AbortSignal, documentId?: string, after?: Page|string, pauseS?: number}} [options] where the
+   *   pages go: into the first document, or another one; at its end, or after a page
+   * @returns {Scan} */
+  scan({ deviceId, ...settings }, { signal, documentId = "", after = "", pauseS = 0 } = {}) {
+    const place = { document_id: documentId, after_page_id: idOf(after) };
+    const request = { type: "device.scan", device_id: deviceId, settings, ...place, pause_s: pauseS };
+    return new Scan(this.#connection, request, signal);
   }
 
-  /** Come back to a scan that still runs. @param {Job} job @param {{signal?: AbortSignal}} [options] */
+  /** Come back to a scan that still runs or waits. @param {Job} job @param {{signal?: AbortSignal}} [options] */
   follow(job, { signal } = {}) {
     return new Scan(this.#connection, { type: "device.follow", job_id: job.job_id }, signal, job);
   }
@@ -108,14 +130,51 @@ class Scanner {
     return (await this.call({ type: "device.list_jobs" })).jobs.map(readJob);
   }
 
-  /** @returns {Promise<Page[]>} */
-  pages() {
-    return listPages((message) => this.call(message));
+  /** The pages of a document (else the first), or those that have a tag.
+   * @param {{documentId?: string, tag?: string}} [which] @returns {Promise<Page[]>} */
+  async pages({ documentId = "", tag = "" } = {}) {
+    return (await listPages((message) => this.call(message), { document_id: documentId, tag })).pages;
   }
 
-  /** Put pages, in the order given, at `position` (0-based). @param {(Page|string)[]} pages @param {number} position */
-  move(pages, position) {
-    return this.#edit("move", { page_ids: pages.map(idOf), position });
+  /** The pages of a document, kept up to date from now on: for a list that a person sees.
+   * @param {{documentId?: string}} [which] @returns {DocumentPages} */
+  watch({ documentId = "" } = {}) {
+    return new DocumentPages(this.#connection, documentId);
+  }
+
+  /** The session's documents, and the tag that new pages get.
+   * @returns {Promise<{documents: Document[], defaultTag: string}>} */
+  async documents() {
+    const { documents, default_tag = "" } = await this.call({ type: "buffer.list_documents" });
+    return { documents: documents.map(readDocument), defaultTag: default_tag };
+  }
+
+  /** @param {string} [name] @returns {Promise<Document>} */
+  async createDocument(name = "") {
+    return readDocument((await this.call({ type: "buffer.create_document", name })).document);
+  }
+
+  /** @param {string} documentId @param {string} name */
+  renameDocument(documentId, name) {
+    return this.#edit("rename_document", { document_id: documentId, name });
+  }
+
+  /** Delete a document with its pages; the first one only loses pages and name. @param {string} documentId */
+  removeDocument(documentId) {
+    return this.#edit("remove_document", { document_id: documentId });
+  }
+
+  /** Put pages, in the order given, at `position` (0-based) of their document, or of another one.
+   * @param {(Page|string)[]} pages @param {number} position @param {{documentId?: string}} [where] */
+  move(pages, position, { documentId = "" } = {}) {
+    return this.#edit("move", { page_ids: pages.map(idOf), position, document_id: documentId });
+  }
+
+  /** The same with copies of them. @param {(Page|string)[]} pages @param {number} position
+   * @param {{documentId?: string}} [where] @returns {Promise<string[]>} ids of the copies */
+  async copy(pages, position, { documentId = "" } = {}) {
+    const request = { type: "buffer.copy", page_ids: pages.map(idOf), position, document_id: documentId };
+    return (await this.call(request)).page_ids;
   }
 
   /** Delete pages for good. @param {(Page|string)[]} pages */
@@ -126,6 +185,23 @@ class Scanner {
   /** Turn pages clockwise by 90, 180 or 270; -90 is 270. @param {(Page|string)[]} pages @param {number} degrees */
   rotate(pages, degrees) {
     return this.#edit("rotate", { page_ids: pages.map(idOf), degrees: ((degrees % 360) + 360) % 360 });
+  }
+
+  /** Put tags on pages, and take tags from them.
+   * @param {(Page|string)[]} pages @param {{add?: string[], remove?: string[]}} tags */
+  tag(pages, { add = [], remove = [] }) {
+    return this.#edit("tag", { page_ids: pages.map(idOf), add, remove });
+  }
+
+  /** Put a tag on every page that comes from now on; "" puts none. @param {string} tag */
+  async setDefaultTag(tag) {
+    await this.call({ type: "buffer.set_default_tag", tag });
+  }
+
+  /** This site's sessions, this one too, last used first: for `connect`. @returns {Promise<Stay[]>} */
+  async stays() {
+    const { stays } = await this.call({ type: "session.list_stays" });
+    return stays.map((stay) => ({ running: false, connected: false, ...stay }));
   }
 
   /** Make one PDF of the pages given, or of all.
@@ -148,7 +224,7 @@ class Scanner {
   }
 
   /** Hear of changes; they are hints, ask for the state after one. Returns a function that ends it.
-   * @param {"pages"|"devices"|"services"|"connection"} name @param {(detail: any) => void} handler */
+   * @param {"pages"|"devices"|"services"|"room"|"connection"} name @param {(detail: any) => void} handler */
   on(name, handler) {
     const listener = (event) => handler(event.detail);
     this.#connection.addEventListener(name, listener);
@@ -161,18 +237,19 @@ class Scanner {
     this.#connection.close();
   }
 
-  async #edit(what, fields = {}) {
-    await this.call({ type: `buffer.${what}`, ...fields });
-    return this.pages();
+  async #edit(what, fields) {
+    const { changes } = await this.call({ type: `buffer.${what}`, ...fields });
+    for (const change of changes) this.#connection.tell({ type: "buffer.changed", change });
   }
 
   #url(path, query) {
-    const url = new URL(`/v1/sessions/${this.#connection.session.session_id}/${path}`, this.#connection.url);
+    const url = new URL(`/v1/sessions/${this.sessionId}/${path}`, this.#connection.url);
     url.search = new URLSearchParams(query).toString();
     return url.href;
   }
 }
 
+const readDocument = (document) => ({ name: "", pages: 0, revision: 0, ...document });
 const idOf = (page) => (typeof page === "string" ? page : page.page_id);
 
 function defaultUrl() {

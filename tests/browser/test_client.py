@@ -1,6 +1,7 @@
 """The client library in somebody else's page."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -129,6 +130,84 @@ def test_pages_that_came_while_the_connection_was_cut_are_delivered(browser: Bro
     assert page.evaluate("window.states") == ["reconnecting", "open"]
     assert len(seen) == 4
     assert seen == kept
+    page.close()
+
+
+WATCH = """
+  for await (const page of scanner.scan({ deviceId: 'virtual:fast', resolution_dpi: 100, pages: 6 }));
+  const list = scanner.watch();
+  await list.refresh();
+  const other = await connect({ token: scanner.token });
+  const ids = [...list.ids];
+  const same = async (about) => {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const pages = await other.pages();
+      if (JSON.stringify(list.ids.map((id) => list.get(id))) === JSON.stringify(pages)) return pages;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`the list does not show that pages were ${about}`);
+  };
+"""
+"""Six pages in a list that is watched, and somebody else in the same session."""
+
+
+def test_a_list_that_is_watched_follows_what_others_do(page: Page, service: str) -> None:
+    bare(page, service)
+    script = f"""{WATCH}
+      await other.move([ids[4], ids[1]], 0);
+      await same("moved");
+      await other.rotate([ids[2], ids[3]], -90);
+      const turned = (await same("rotated")).filter((page) => page.rotation_degrees === 270);
+      if (turned.length !== 2) throw new Error("not turned");
+      await other.tag([ids[0]], {{ add: ["Bills"] }});
+      await same("tagged");
+      const copies = await other.copy([ids[0], ids[5]], 1);
+      if ((await same("copied"))[1].page_id !== copies[0]) throw new Error("place");
+      const {{ document_id: documentId }} = await other.createDocument("Letters");
+      await other.move([ids[2]], 0, {{ documentId }});
+      await same("moved away");
+      await other.move([ids[2]], 3, {{ documentId: list.documentId }});
+      await same("moved back");
+      await other.remove([ids[0], copies[1]]);
+      await same("removed");
+      list.close();
+      await other.close({{ erase: true }});
+      return list.ids.length;
+    """
+    assert run(page, script) == 6
+
+
+def test_a_change_that_was_missed_is_found_out_with_the_next_one(browser: Browser, service: str) -> None:
+    page = browser.new_page()
+    sockets: list[WebSocketRoute] = []
+    dropped: list[str] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        """Lose each second change that the list's connection is told of; the welcome page has the one before."""
+        server = socket.connect_to_server()
+        lossy = len(sockets) == 1
+        sockets.append(socket)
+        changes = count()
+
+        def hear(said: str | bytes) -> None:
+            if lossy and '"buffer.changed"' in str(said) and next(changes) % 2:
+                dropped.append(str(said))
+            else:
+                socket.send(said)
+
+        server.on_message(hear)
+
+    page.route_web_socket("**/v1/socket", pass_on)
+    bare(page, service)
+    script = f"""{WATCH}
+      for (let turn = 0; turn < 8; turn += 1) await other.move([ids[turn % 6]], (turn * 3) % 6);
+      await other.rotate([ids[0]], 90);
+      await other.rotate([ids[1]], 90);
+      await same("changed");
+      return list.ids.length;
+    """
+    assert run(page, script) == 6
+    assert len(dropped) >= 5
     page.close()
 
 

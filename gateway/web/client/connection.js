@@ -1,5 +1,4 @@
 import { ScanbusError } from "./errors.js";
-import { listPages } from "./pages.js";
 
 /** @typedef {"connecting"|"open"|"reconnecting"|"closed"} ConnectionState */
 
@@ -15,6 +14,8 @@ const TOPICS = {
   "device.device_found": "devices",
   "device.device_lost": "devices",
   "bus.service_changed": "services",
+  "cache.disk_full": "room",
+  "cache.room_again": "room",
 };
 
 /** The letters to and from the service; comes back by itself when the line is cut. */
@@ -22,8 +23,6 @@ export class Connection extends EventTarget {
   session = null;
   /** @type {ConnectionState} */
   state = "connecting";
-  /** Ids of the pages that this page's scans have seen. */
-  delivered = new Set();
   #socket = null;
   #calls = new Map();
   #last = 0;
@@ -34,15 +33,14 @@ export class Connection extends EventTarget {
     this.token = token;
   }
 
-  /** Begin or resume the session. */
-  async open() {
-    const first = !this.session;
+  /** Begin or resume the session; without a token, `sessionId` says which one. */
+  async open(sessionId = "") {
     await probe(this.url);
     this.#socket = await openSocket(this.url);
     this.#socket.onmessage = ({ data }) => this.#read(JSON.parse(data));
     this.#socket.onclose = () => this.#lost();
     try {
-      this.session = await this.#ask({ type: "session.open", token: this.token });
+      this.session = await this.#ask({ type: "session.open", token: this.token, session_id: sessionId });
     } catch (error) {
       this.#socket.onclose = null;
       this.#socket.close();
@@ -51,9 +49,6 @@ export class Connection extends EventTarget {
       return this.open();
     }
     this.token = this.session.token;
-    if (first && this.session.resumed) {
-      for (const { page_id } of await listPages((message) => this.#ask(message))) this.delivered.add(page_id);
-    }
     this.#become("open");
     if (this.state === "closed") this.#socket.close();
   }
@@ -92,7 +87,7 @@ export class Connection extends EventTarget {
   }
 
   #read({ kind, re, body }) {
-    if (kind === "event") return this.#tell(body);
+    if (kind === "event") return this.tell(body);
     const call = this.#calls.get(re);
     if (!call) return;
     if (kind === "part") return call.onPart(body);
@@ -102,7 +97,8 @@ export class Connection extends EventTarget {
     else call.resolve(body);
   }
 
-  #tell(body) {
+  /** Pass on what changed. */
+  tell(body) {
     const topic = TOPICS[body.type];
     if (topic) this.dispatchEvent(new CustomEvent(topic, { detail: body }));
   }

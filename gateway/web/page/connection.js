@@ -5,6 +5,9 @@ const AGAIN_MS = 3000;
 const TOKEN = "scanbus token";
 const WORDS = { open: "Connected", reconnecting: "Reconnecting…", closed: "Closed" };
 
+/** Come back to this session after a reload of this tab. @param {string} token */
+export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
+
 /**
  * Connect, trying until it works, and say in one line how it stands.
  *
@@ -17,7 +20,7 @@ export async function connected(onfail) {
       const scanner = await connect({ token: sessionStorage.getItem(TOKEN) ?? "" });
       const show = (state) => {
         say(state, WORDS[state]);
-        if (state === "open") sessionStorage.setItem(TOKEN, scanner.token);
+        if (state === "open") keepToken(scanner.token);
       };
       scanner.on("connection", show);
       show("open");

@@ -1,7 +1,10 @@
 /** Puts the scan page together: what is pressed where does what. */
 
 import { connected } from "./connection.js";
+import { Damage } from "./damage.js";
 import { DevicePicker } from "./devices.js";
+import { Documents } from "./documents.js";
+import { Edits } from "./edits.js";
 import { byId, counted } from "./element.js";
 import { listenToKeys } from "./keyboard.js";
 import { dismiss, notify } from "./notices.js";
@@ -9,18 +12,24 @@ import { PageList } from "./pages.js";
 import { Saving } from "./save.js";
 import { Scanning } from "./scanning.js";
 import { Settings } from "./settings.js";
+import { Stays } from "./stays.js";
+import { Tags } from "./tags.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Viewer } from "./viewer.js";
 
 const DESCRIBE_AGAIN_MS = 3000;
 
 const pages = new PageList();
+const edits = new Edits(pages);
+const documents = new Documents(pages, edits);
+const tags = new Tags(pages, edits, documents);
+const stays = new Stays();
 const picker = new DevicePicker();
 const settings = new Settings();
 const scanning = new Scanning(pages, startScan);
-const saving = new Saving(pages);
-const viewer = new Viewer(pages);
-new Thumbnails(pages, () => viewer.open());
+const saving = new Saving(pages, edits);
+const viewer = new Viewer(pages, edits);
+const thumbnails = new Thumbnails(pages, edits, new Damage(pages), () => viewer.open());
 let scanner = null;
 let failure = null;
 
@@ -50,12 +59,13 @@ function render() {
   const { pages: shown, selected } = pages;
   const online = scanner?.state === "open";
   const some = online && selected.size > 0;
-  byId("count").textContent = shown.length ? counted(shown.length, "page") : "No pages";
-  if (selected.size > 1) byId("count").textContent += `, ${selected.size} selected`;
+  const chosen = selected.size > 1 ? `${selected.size} of ` : "";
+  byId("count").textContent = shown.length ? chosen + counted(shown.length, "page") : "No pages";
   for (const id of ["rotate-left", "rotate-right", "delete"]) byId(id).disabled = !some;
   byId("select-all").disabled = !shown.length;
-  byId("move-earlier").disabled = !some || pages.selection[0] === pages.ids[0];
-  byId("move-later").disabled = !some || pages.selection.at(-1) === pages.ids.at(-1);
+  byId("move-earlier").disabled = !some || selected.has(pages.ids[0]);
+  byId("move-later").disabled = !some || selected.has(pages.ids.at(-1));
+  for (const id of ["documents-open", "tags-open"]) byId(id).disabled = !online;
   byId("save-open").disabled = !online || !shown.length;
   byId("scan").disabled = !online || !settings.ready;
   const buttons = [byId("scan"), byId("cancel")];
@@ -65,7 +75,8 @@ function render() {
   hiddenButton.hidden = true;
   if (focused) shownButton.focus();
   byId("progress").hidden = !scanning.running;
-  document.title = scanning.running ? `Scanning page ${pages.coming?.number ?? 1}… – Scanbus` : "Scan – Scanbus";
+  const doing = scanning.paused ? "Paused" : `Scanning page ${pages.coming?.number ?? 1}…`;
+  document.title = `${scanning.running ? doing : "Scan"} – Scanbus`;
   renderEmpty(shown.length === 0 && !scanning.running);
 }
 
@@ -84,11 +95,11 @@ function renderEmpty(empty) {
 function wire() {
   const commands = {
     "select-all": () => pages.selectAll(),
-    "move-earlier": () => pages.moveBy(-1),
-    "move-later": () => pages.moveBy(1),
-    "rotate-left": () => pages.rotate(-90),
-    "rotate-right": () => pages.rotate(90),
-    delete: () => pages.remove(),
+    "move-earlier": () => edits.moveBy(-1),
+    "move-later": () => edits.moveBy(1),
+    "rotate-left": () => edits.rotate(-90),
+    "rotate-right": () => edits.rotate(90),
+    delete: () => edits.remove(),
     cancel: () => scanning.cancel(),
     "save-open": () => saving.open(),
     "keys-open": () => byId("keys").showModal(),
@@ -103,9 +114,11 @@ function wire() {
     "Ctrl+s": () => saving.open(),
     "Ctrl+a": () => pages.selectAll(),
     Escape: () => viewer.close() || (scanning.running ? scanning.cancel() : false),
-    Delete: () => pages.remove(),
-    "[": () => pages.rotate(-90),
-    "]": () => pages.rotate(90),
+    Delete: () => edits.remove(),
+    "Ctrl+x": () => edits.cutSelected(),
+    "Ctrl+v": () => edits.paste(),
+    "[": () => edits.rotate(-90),
+    "]": () => edits.rotate(90),
     PageUp: () => pages.step(-1),
     PageDown: () => pages.step(1),
     "+": () => viewer.zoomBy(1.25),
@@ -126,18 +139,23 @@ async function begin() {
     render();
   });
   failure = null;
-  for (const each of [pages, picker, scanning, saving]) each.attach(scanner);
+  for (const each of [pages, edits, documents, tags, stays, picker, scanning, saving]) each.attach(scanner);
   scanner.on("connection", (state) => {
     if (state === "open") catchUp();
     render();
   });
+  await pages.show("");
   await catchUp();
 }
 
 async function catchUp() {
   picker.refresh();
+  const say = (error) => error.data?.connection === "lost" || notify("scan", { kind: "bad", text: error.message });
   await pages.refresh();
-  await scanning.resume().catch((error) => notify("scan", { kind: "bad", text: error.message }));
+  thumbnails.retry();
+  await documents.refresh().catch(say);
+  if (!pages.ids.length) await stays.offer().catch(say);
+  await scanning.resume().catch(say);
 }
 
 wire();

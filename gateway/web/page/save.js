@@ -7,13 +7,15 @@ const FORBIDDEN = /[\\/:*?"<>|\u0000-\u001f]/g;
 /** The dialog that makes a PDF and hands it to the browser's downloads. */
 export class Saving {
   #pages;
+  #edits;
   #scanner = null;
   #dialog = byId("save");
   #stop = null;
 
-  /** @param {import("./pages.js").PageList} pages */
-  constructor(pages) {
+  /** @param {import("./pages.js").PageList} pages @param {import("./edits.js").Edits} edits */
+  constructor(pages, edits) {
     this.#pages = pages;
+    this.#edits = edits;
     byId("save-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
@@ -69,7 +71,7 @@ export class Saving {
     byId("save-fault").hidden = true;
     this.#stop = new AbortController();
     try {
-      await this.#pages.settle();
+      await this.#edits.settle();
       const pdf = await this.#scanner.pdf({
         pages: range.value === "selected" ? this.#pages.selection : this.#pages.ids,
         compression: compression.value,

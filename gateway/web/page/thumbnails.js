@@ -1,83 +1,150 @@
-import { byId, counted, element } from "./element.js";
+import { Dragging } from "./dragging.js";
+import { byId, element } from "./element.js";
+import { Grid } from "./grid.js";
 
 const WIDTH_PX = 240;
 
-/** Touches the document only where something changed: there may be a thousand pages. */
+/** Touches the document only where something changed. */
 function set(item, name, value) {
   const changed = item.getAttribute(name) !== value;
   if (changed) item.setAttribute(name, value);
   return changed;
 }
 
-/** The pages as small pictures in their order: select, drag, and see the next one come. */
+/** The pages as small pictures in their order; only those near the screen are elements. */
 export class Thumbnails {
   #pages;
+  #edits;
+  #damage;
   #list = byId("thumbnails");
+  #grid = new Grid(this.#list);
+  #drag;
   #items = new Map();
   #coming = element("li", { className: "coming", role: "presentation" });
-  #dragged = false;
+  #revealed = "";
+  #frame = 0;
 
-  /** @param {import("./pages.js").PageList} pages @param {() => void} open shows the current page large */
-  constructor(pages, open) {
+  /**
+   * @param {import("./pages.js").PageList} pages @param {import("./edits.js").Edits} edits
+   * @param {import("./damage.js").Damage} damage @param {() => void} open shows the current page large
+   */
+  constructor(pages, edits, damage, open) {
     this.#pages = pages;
+    this.#edits = edits;
+    this.#damage = damage;
+    this.#drag = new Dragging(this.#list, pages, this.#grid, (moved, place) => edits.moveTo(place, moved));
     this.#coming.append(element("progress", { max: 1, "aria-label": "Next page" }));
     pages.addEventListener("change", () => this.#render());
     pages.addEventListener("coming", () => this.#renderComing());
+    damage.addEventListener("change", () => this.#render());
     this.#list.addEventListener("click", (event) => this.#click(event));
     this.#list.addEventListener("dblclick", open);
     this.#list.addEventListener("keydown", (event) => this.#key(event, open));
-    this.#listenToDrag();
+    document.addEventListener("scroll", () => this.#soon(), { capture: true, passive: true });
+    new ResizeObserver(() => this.#resized()).observe(this.#list.parentElement);
+    this.#grid.measure();
+  }
+
+  /** Ask again for pictures that could not be had. */
+  retry() {
+    for (const item of this.#items.values()) if (!item.classList.contains("loaded")) item.removeAttribute("data-shown");
+    this.#render();
+  }
+
+  #resized() {
+    this.#grid.measure();
+    this.#render();
+  }
+
+  #soon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#render();
+    });
   }
 
   #render() {
-    const { pages, selected, current } = this.#pages;
-    const kept = new Set(this.#pages.ids);
-    for (const [id, item] of this.#items) {
-      if (kept.has(id)) continue;
-      item.remove();
-      this.#items.delete(id);
+    const { pages, current, coming } = this.#pages;
+    const at = this.#pages.indexOf(current);
+    this.#grid.resize(pages.length + (coming ? 1 : 0));
+    const hadFocus = this.#list.contains(document.activeElement);
+    const wanted = this.#wanted(pages.length, at);
+    const ids = new Set(wanted.map((index) => pages[index].page_id));
+    for (const [id, item] of this.#items) if (!ids.has(id)) this.#discard(id, item);
+    let next = this.#list.firstElementChild;
+    for (const index of wanted) {
+      const item = this.#item(pages[index], index);
+      if (item === next) next = item.nextElementSibling;
+      else this.#list.insertBefore(item, next);
     }
-    const focused = this.#list.contains(document.activeElement) || document.activeElement === document.body;
-    const grew = this.#items.size < pages.length;
-    pages.forEach((page, index) => {
-      const item = this.#item(page);
-      if (this.#list.children[index] !== item) this.#list.insertBefore(item, this.#list.children[index] ?? null);
-      const turned = page.rotation_degrees ? `, rotated ${page.rotation_degrees} degrees` : "";
-      set(item, "aria-label", `Page ${index + 1}${turned}`);
-      set(item, "aria-selected", String(selected.has(page.page_id)));
-      set(item, "tabindex", page.page_id === current ? "0" : "-1");
-      set(item, "data-number", String(index + 1));
-      item.classList.toggle("current", page.page_id === current);
-    });
-    if (grew && this.#pages.coming) this.#list.lastElementChild.scrollIntoView({ block: "nearest" });
-    else if (focused && this.#items.has(current)) this.#items.get(current).scrollIntoView({ block: "nearest" });
-    if (this.#list.contains(document.activeElement)) this.#items.get(current)?.focus({ preventScroll: true });
+    const focused = hadFocus || document.activeElement === document.body;
+    const revealed = `${current} ${at}`;
+    if (focused && at >= 0 && revealed !== this.#revealed) this.#items.get(current).scrollIntoView({ block: "nearest" });
+    this.#revealed = revealed;
+    if (hadFocus) this.#items.get(current)?.focus({ preventScroll: true });
+    this.#renderComing();
   }
 
-  #item(page) {
-    let item = this.#items.get(page.page_id);
-    if (!item) {
-      const picture = element("img", { alt: "", loading: "lazy", decoding: "async", draggable: false });
-      picture.addEventListener("load", () => item.classList.add("loaded"), { once: true });
-      item = element("li", { role: "option", draggable: true }, picture);
-      item.dataset.page = page.page_id;
-      this.#items.set(page.page_id, item);
-    }
-    if (set(item, "data-turned", String(page.rotation_degrees))) {
+  /** Indexes of the pages that are elements: those near the screen, the current one, and the one that is dragged. */
+  #wanted(count, current) {
+    const [first, last] = this.#grid.seen();
+    const also = [current, this.#pages.indexOf(this.#drag.held)].filter((index) => index >= 0);
+    const near = Array.from({ length: Math.max(0, Math.min(last, count) - first) }, (_, each) => first + each);
+    return [...new Set([...near, ...also])].sort((a, b) => a - b);
+  }
+
+  #item(page, index) {
+    const { selected, current } = this.#pages;
+    const item = this.#items.get(page.page_id) ?? this.#made(page.page_id);
+    const turned = page.rotation_degrees ? `, rotated ${page.rotation_degrees} degrees` : "";
+    const tagged = page.tags.length ? `, tagged ${page.tags.join(", ")}` : "";
+    const damaged = this.#damage.has(page.page_id);
+    set(item, "aria-label", `Page ${index + 1}${turned}${tagged}${damaged ? ", damaged" : ""}`);
+    set(item, "aria-selected", String(selected.has(page.page_id)));
+    set(item, "aria-posinset", String(index + 1));
+    set(item, "aria-setsize", String(this.#pages.ids.length));
+    set(item, "tabindex", page.page_id === current ? "0" : "-1");
+    set(item, "data-number", String(index + 1));
+    set(item, "data-tags", page.tags.join(", "));
+    item.classList.toggle("current", page.page_id === current);
+    item.classList.toggle("cut", this.#edits.cut.has(page.page_id));
+    item.classList.toggle("damaged", damaged);
+    if (set(item, "data-shown", String(page.rotation_degrees))) {
       item.firstChild.src = this.#pages.imageUrl(page, { widthPx: WIDTH_PX });
     }
+    this.#grid.put(item, index);
     return item;
   }
 
+  #made(id) {
+    const picture = element("img", { alt: "", decoding: "async", draggable: false });
+    const item = element("li", { role: "option", draggable: true }, picture);
+    item.dataset.page = id;
+    picture.addEventListener("load", () => item.classList.add("loaded"));
+    picture.addEventListener("error", () => this.#damage.examine(id, picture.src));
+    this.#items.set(id, item);
+    return item;
+  }
+
+  #discard(id, item) {
+    // What is scrolled past shall not keep the browser busy with its picture.
+    item.firstChild.removeAttribute("src");
+    item.remove();
+    this.#items.delete(id);
+  }
+
   #renderComing() {
-    const { coming } = this.#pages;
+    const { coming, pages } = this.#pages;
     if (!coming) return this.#coming.remove();
     const bar = this.#coming.firstChild;
     if (coming.fraction > 0) bar.value = coming.fraction;
     else bar.removeAttribute("value");
-    this.#coming.dataset.number = `Page ${coming.number}`;
-    if (!this.#coming.isConnected) this.#coming.scrollIntoView({ block: "nearest" });
+    this.#grid.put(this.#coming, pages.length);
+    const label = `Page ${coming.number}`;
+    const moved = this.#coming.dataset.number !== label || !this.#coming.isConnected;
+    this.#coming.dataset.number = label;
     if (this.#list.lastElementChild !== this.#coming) this.#list.append(this.#coming);
+    if (moved) this.#coming.scrollIntoView({ block: "nearest" });
   }
 
   #click(event) {
@@ -88,68 +155,15 @@ export class Thumbnails {
   }
 
   #key(event, open) {
-    const across = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.#columns(), ArrowDown: this.#columns() }[event.key];
-    const far = { Home: -Infinity, End: Infinity }[event.key];
-    const by = across ?? far;
-    if (by !== undefined && (event.ctrlKey || event.metaKey)) {
-      if (across === undefined) return;
-      this.#pages.moveBy(Math.sign(across));
-    } else if (by !== undefined) this.#pages.step(by, { extend: event.shiftKey });
+    const command = event.ctrlKey || event.metaKey;
+    const { columns } = this.#grid;
+    const across = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    const by = across ?? { Home: -Infinity, End: Infinity }[event.key];
+    if (by !== undefined && command) this.#edits.moveBy(by);
+    else if (by !== undefined) this.#pages.step(by, { extend: event.shiftKey });
     else if (event.key === " ") this.#pages.select(this.#pages.current, { toggle: true });
-    else if (event.key === "Enter" && !event.ctrlKey) open();
+    else if (event.key === "Enter" && !command) open();
     else return;
     event.preventDefault();
-  }
-
-  #columns() {
-    return getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
-  }
-
-  #listenToDrag() {
-    const list = this.#list;
-    list.addEventListener("dragstart", (event) => {
-      const id = event.target.closest?.("[data-page]")?.dataset.page;
-      if (!id) return;
-      if (!this.#pages.selected.has(id)) this.#pages.select(id);
-      event.dataTransfer.effectAllowed = "move";
-      event.dataTransfer.setData("text/plain", counted(this.#pages.selected.size, "page"));
-      this.#dragged = true;
-    });
-    list.addEventListener("dragover", (event) => {
-      if (!this.#dragged) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "move";
-      this.#mark(this.#place(event));
-    });
-    list.addEventListener("drop", (event) => {
-      if (!this.#dragged) return;
-      event.preventDefault();
-      const place = this.#place(event);
-      const before = this.#pages.ids.slice(0, place).filter((id) => this.#pages.selected.has(id)).length;
-      this.#pages.moveTo(place - before);
-    });
-    list.addEventListener("dragend", () => {
-      this.#dragged = false;
-      this.#mark(null);
-    });
-    list.addEventListener("dragleave", (event) => {
-      if (!list.contains(event.relatedTarget)) this.#mark(null);
-    });
-  }
-
-  /** Before which page a drop would put the dragged ones. */
-  #place(event) {
-    const over = event.target.closest?.("[data-page]");
-    if (!over) return this.#pages.ids.length;
-    const box = over.getBoundingClientRect();
-    return this.#pages.ids.indexOf(over.dataset.page) + (event.clientX > box.left + box.width / 2 ? 1 : 0);
-  }
-
-  #mark(place) {
-    const ids = this.#pages.ids;
-    for (const item of this.#items.values()) item.classList.remove("drop-before", "drop-after");
-    if (place === null || !ids.length) return;
-    if (place < ids.length) this.#items.get(ids[place]).classList.add("drop-before");
-    else this.#items.get(ids.at(-1)).classList.add("drop-after");
   }
 }

@@ -15,16 +15,16 @@ export class Viewer {
   #zoom = 0;
   #shown = "";
 
-  /** @param {import("./pages.js").PageList} pages */
-  constructor(pages) {
+  /** @param {import("./pages.js").PageList} pages @param {import("./edits.js").Edits} edits */
+  constructor(pages, edits) {
     this.#pages = pages;
     pages.addEventListener("change", () => this.#render());
     new ResizeObserver(() => this.#render()).observe(this.#paper);
     const commands = {
       "view-earlier": () => pages.step(-1),
       "view-later": () => pages.step(1),
-      "view-rotate-left": () => pages.rotate(-90, [pages.current]),
-      "view-rotate-right": () => pages.rotate(90, [pages.current]),
+      "view-rotate-left": () => edits.rotate(-90, [pages.current]),
+      "view-rotate-right": () => edits.rotate(90, [pages.current]),
       "view-close": () => this.close(),
       "zoom-in": () => this.zoomBy(STEP),
       "zoom-out": () => this.zoomBy(1 / STEP),
@@ -83,7 +83,7 @@ export class Viewer {
 
   #render() {
     const { ids, current, currentPage: page } = this.#pages;
-    const at = ids.indexOf(current);
+    const at = this.#pages.indexOf(current);
     this.#pane.classList.toggle("vacant", !page);
     this.#picture.hidden = !page;
     byId("view-number").textContent = page ? `${at + 1} / ${ids.length}` : "";
