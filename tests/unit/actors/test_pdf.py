@@ -1,20 +1,25 @@
 """A PDF holds the session's pages as they are seen: order, size, pixels."""
 
+import asyncio
 import io
 import secrets
 from pathlib import Path
+from typing import ClassVar
 
 import pikepdf
 import PIL.Image
 import pytest
+from msgspec.structs import replace
 
 from actors import pdf as pdf_actor
-from bus import Context
-from schemas.buffer import Append, ListPages, Remove, Rotate
+from actors.buffer import Buffer
+from bus import Context, on
+from schemas.buffer import Append, CreateDocument, ListPages, Move, Pages, Remove, Rotate, Tag
+from schemas.config import Config
 from schemas.errors import Conflict, Damaged, NotFound, ScanbusError
 from schemas.page import Color, Image, Page
 from schemas.pdf import Create, Progress
-from tests.house import House, in_house
+from tests.house import House, house, in_house
 from tests.paper import kept
 
 WIDTH_PX, HEIGHT_PX = 50, 30
@@ -63,6 +68,59 @@ async def test_there_are_as_many_pages_of_the_same_order(here: House) -> None:
         await add(ctx, pixels=bytes([40 * number]) * WIDTH_PX * HEIGHT_PX)
     with await made(ctx, compression="lossless") as pdf:
         assert [shade(page) for page in pdf.pages] == [0, 40, 80, 120, 160]
+
+
+@in_house
+async def test_a_document_its_tagged_pages_or_any_pages_in_any_order_are_saved(here: House) -> None:
+    ctx = here.session()
+    pages = [await add(ctx, pixels=bytes([40 * number]) * WIDTH_PX * HEIGHT_PX) for number in range(5)]
+    ids = [page.page_id for page in pages]
+    other = (await ctx.call(CreateDocument())).document.document_id
+    await ctx.call(Move(page_ids=ids[3:], position=0, document_id=other))
+    await ctx.call(Tag(page_ids=[ids[0], ids[2], ids[4]], add=["tax"]))
+    for how, shades in (
+        ({"tag": "tax"}, [0, 80]),
+        ({"document_id": other}, [120, 160]),
+        ({"document_id": other, "tag": "tax"}, [160]),
+        ({"page_ids": [ids[4], ids[0], ids[3]]}, [160, 0, 120]),
+    ):
+        with await made(ctx, compression="lossless", **how) as pdf:
+            assert [shade(page) for page in pdf.pages] == shades
+    with pytest.raises(Conflict):
+        await made(ctx, tag="no page has it")
+    with pytest.raises(NotFound):
+        await made(ctx, document_id="gone")
+
+
+class Restless(Buffer):
+    """Its pages change each time that somebody has looked at a part of them."""
+
+    looks: ClassVar[int] = 0
+    until: ClassVar[int] = 0
+
+    @on(ListPages)
+    async def list_pages(self, msg: ListPages, ctx: Context) -> Pages:
+        type(self).looks += 1
+        moved = min(self.looks, self.until)
+        listed = await super().list_pages(replace(msg, count=2), ctx)
+        return replace(listed, revision=listed.revision + moved)
+
+
+@pytest.mark.parametrize("until", [3, 1000])
+def test_pages_that_change_while_they_are_listed_are_listed_anew(until: int, config: Config) -> None:
+    async def lived() -> None:
+        Restless.looks, Restless.until = 0, until
+        async with house(config, {"buffer": Restless}) as here:
+            ctx = here.session()
+            pages = [await add(ctx) for _ in range(3)]
+            if until > 3:
+                with pytest.raises(Conflict, match="change"):
+                    await made(ctx)
+            else:
+                with await made(ctx) as pdf:
+                    assert len(pdf.pages) == len(pages)
+
+    asyncio.run(lived())
 
 
 @pytest.mark.parametrize("resolution_dpi", [75, 200, 300, 1200])
