@@ -10,7 +10,7 @@ from time import monotonic
 
 from PIL import Image, ImageDraw
 
-from scanbus.client import Client
+from scanbus.client import Client, ScannerError
 from tests.bench.memory import ABOVE_LIMIT_MB, Watch
 from tests.system.conftest import Service
 
@@ -38,6 +38,8 @@ def try_pages(folder: Path, pages: int) -> str:
     watch.start()
     try:
         said = _work(service, watch, folder / "thick.pdf", pages)
+    except ScannerError as error:
+        return f"after {watch.pages} pages: {error} {service.log.read_text()}"
     finally:
         highest_mb = watch.end()
         service.stop()
