@@ -9,7 +9,7 @@ import msgspec
 
 from actors.buffer.edits import Asked, plan
 from actors.buffer.holds import claim, let_go
-from actors.buffer.labels import labelled, missing
+from actors.buffer.labels import labelled, missing, orphans
 from actors.buffer.model import Edit, page_id_of
 from actors.buffer.shelf import Book, Shelf
 from bus import Actor, Context, on
@@ -186,7 +186,9 @@ class Buffer(Actor):
         async with self._book(ctx) as book, book.changing:
             found = await ctx.offload(labelled, book.vault, book.model.images)
             kept = missing(book.model, found, msg.job_id)
-            pages = [await self._keep(book, each.append(book.model), ctx) for each in kept]
+            pages = [page for page in book.found if page.job_id == msg.job_id]
+            pages += [await self._keep(book, each.append(book.model), ctx) for each in kept]
+            book.found = [page for page in book.found if page.job_id != msg.job_id]
             return Rescued(pages=pages, last_number=book.model.last_number(msg.job_id))
 
     async def _keep(self, book: Book, msg: Append, ctx: Context) -> Page:
@@ -216,9 +218,21 @@ class Buffer(Actor):
             ctx.log.error("the order of pages was damaged, and made anew of the pages", pages=len(book.model.entries))
         for page_id in book.lost:
             ctx.log.error("a page is damaged and cannot be found again", page=page_id)
-        if book.model.entries and ctx.session not in self._claimed:
+        if ctx.session not in self._claimed:
+            if ctx.session in self._shelf.earlier:
+                await self._adopt(book, ctx)
             self._claimed.add(ctx.session)
-            ctx.spawn(self._claim(book, ctx))
+            if book.model.entries:
+                ctx.spawn(self._claim(book, ctx))
+
+    async def _adopt(self, book: Book, ctx: Context) -> None:
+        """Append images that are in no list: a crash came before the list, or damage made it an older one."""
+        async with book.changing:
+            found = await ctx.offload(labelled, book.vault, book.model.images)
+            for each in orphans(book.model, found):
+                book.found.append(await self._keep(book, each.append(book.model), ctx))
+        if book.found:
+            ctx.log.warning("pages were in no list, and are the last ones now", pages=len(book.found))
 
     async def _claim(self, book: Book, ctx: Context) -> None:
         """Have the cache know whose images are whose, whatever a crash or damage has made of that."""

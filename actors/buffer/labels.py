@@ -72,6 +72,13 @@ def missing(model: Model, found: Iterable[Labelled], job_id: str) -> list[Labell
     return chosen
 
 
+def orphans(model: Model, found: Iterable[Labelled]) -> list[Labelled]:
+    """What belongs to no page that there is or was, scan by scan; of several of a number, the one written first."""
+    ordered = sorted(found, key=lambda each: (each.label.job_id, each.label.number, -each.age_s))
+    numbered = {(each.label.job_id, each.label.number): each for each in reversed(ordered)}
+    return [each for each in reversed(numbered.values()) if model.appended(each.append(model)) is None]
+
+
 def rebuilt(found: Iterable[Labelled]) -> Model:
     """Documents made of labels alone: scans in the order in which they began, their pages by number."""
     model = Model()

@@ -13,6 +13,7 @@ from bus.blobs import BlobStore
 from bus.durable import make_folder, storage
 from bus.vault import Vault
 from schemas.errors import Damaged
+from schemas.page import Page
 
 
 class Book:
@@ -25,6 +26,8 @@ class Book:
         """Held from a look at the model to the end of what follows from it."""
         self.lost: list[str] = []
         """Pages that could not be read when it was opened."""
+        self.found: list[Page] = []
+        """Pages that were in no list when it was opened, and that nobody has been told of."""
         self.rebuilt = False
         """Whether all of it was lost, and made anew of what the images say of themselves."""
         self.users = 0
@@ -73,19 +76,21 @@ class Shelf:
         with storage():
             make_folder(self._folder)
             names = os.listdir(self._folder)
-        sessions = set(store.sessions())
-        for session in {name.partition(".")[0] for name in names} - sessions:
+        self.earlier = set(store.sessions())
+        """Sessions of an earlier life."""
+        for session in {name.partition(".")[0] for name in names} - self.earlier:
             self.drop(session)
-        self._lost = sessions - {name.removesuffix(".sqlite") for name in names}
-        """Sessions of an earlier life without a file: either nothing was in it, or it is lost."""
+        self._lost = self.earlier - {name.removesuffix(".sqlite") for name in names}
+        """Those without a file: either nothing was in it, or it is lost."""
 
     def drop(self, session: str) -> None:
-        """Forget a session, and delete its file."""
+        """Forget a session, and delete its file. Raises StorageFailed."""
         book = self._books.pop(session, None)
         if book is not None:
             book.close()
-        for path in self._folder.glob(f"{session}.sqlite*"):
-            path.unlink(missing_ok=True)
+        with storage():
+            for path in self._folder.glob(f"{session}.sqlite*"):
+                path.unlink(missing_ok=True)
 
     def has(self, session: str) -> bool:
         """Whether a session's book is open."""

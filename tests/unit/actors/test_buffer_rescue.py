@@ -66,9 +66,9 @@ async def again(here: House) -> None:
 @in_house
 async def test_a_page_of_a_scan_is_appended_once(here: House) -> None:
     ctx = here.session()
-    image = scanned(here, ctx, 1)
+    image, other = scanned(here, ctx, 1), scanned(here, ctx, 1, document_id="elsewhere")
     first = await ctx.call(Append(image=image, job_id=JOB, number=1))
-    assert first == await ctx.call(Append(image=scanned(here, ctx, 7), job_id=JOB, number=1))
+    assert first == await ctx.call(Append(image=other, job_id=JOB, number=1))
     await here.stop("buffer")
     here.start("buffer")
     assert (
@@ -79,6 +79,28 @@ async def test_a_page_of_a_scan_is_appended_once(here: House) -> None:
     both = await asyncio.gather(*(ctx.call(Append(image=image, job_id=JOB, number=2)) for _ in range(2)))
     assert both[0] == both[1]
     assert await numbers(ctx) == [1, 2]
+
+
+@in_house
+async def test_pages_that_an_older_list_does_not_have_come_back_with_it(here: House) -> None:
+    ctx = here.session()
+    await ctx.call(Append(image=scanned(here, ctx, 1), job_id=JOB, number=1))
+    await here.stop("buffer")
+    older = ledger(here, ctx).read_bytes()
+    here.start("buffer")
+    for number in (2, 3):
+        await ctx.call(Append(image=scanned(here, ctx, number), job_id=JOB, number=number))
+    await here.stop("buffer")
+    ledger(here, ctx).write_bytes(older)
+    here.start("buffer")
+    pages = await listed(ctx)
+    assert [page.number for page in pages] == [1, 2, 3]
+    rescued = await ctx.call(Rescue(job_id=JOB))
+    assert (rescued.pages, rescued.last_number) == (pages[1:], 3)
+    assert (await ctx.call(Rescue(job_id=JOB))).pages == []
+    await again(here)
+    for page in await listed(ctx):
+        assert await ctx.read(page.image.blob)
 
 
 @in_house
