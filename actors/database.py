@@ -5,14 +5,17 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bus.durable import storage, sync
 from schemas.errors import Damaged, StorageFailed, StorageFull
 
 ResultT = TypeVar("ResultT")
+_DURABLE = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+_BESIDE = ("-wal", "-shm")
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -29,10 +32,16 @@ class Database:
         """Where the file is that could not be read."""
         self.is_new = not path.exists() or path.stat().st_size == 0
         """Whether nothing of an earlier life is in it."""
+        if self.is_new:
+            if _beside(path, "-wal").exists():
+                # It would be taken for changes of the new file.
+                self.damaged = _set_aside(path)
+            _begin(path, schema)
         try:
             self._open(path, schema)
         except Damaged:
             self.damaged, self.is_new = _set_aside(path), True
+            _begin(path, schema)
             self._open(path, schema)
         self._writer = -1
         # One thread, not a lock: a caller that is cancelled does not let the next change in before its own has ended.
@@ -72,7 +81,7 @@ class Database:
             with _storage(path):
                 self._db = sqlite3.connect(path, check_same_thread=False)
                 opened.append(self._db)
-                self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {schema}")
+                self._db.executescript(f"{_DURABLE} {schema}")
                 if self._db.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
                     raise _damaged(path)
                 # Its own connection, so that reading never waits for a commit and never sees half a change.
@@ -88,17 +97,32 @@ class Database:
         self._writer = threading.get_ident()
 
 
+def _begin(path: Path, schema: str) -> None:
+    """Make a file that is there as a whole or not at all: half of one would be taken for a damaged one."""
+    new = path.with_name(f".{path.name}.new")
+    with _storage(path), storage():
+        for suffix in ("", *_BESIDE):
+            _beside(new, suffix).unlink(missing_ok=True)
+        with closing(sqlite3.connect(new)) as db:
+            db.executescript(f"{_DURABLE} {schema}")
+        new.replace(path)
+        sync(path.parent)
+
+
 def _set_aside(path: Path) -> Path:
     for number in count(1):
         aside = path.with_name(f"{path.name}.damaged-{number}")
-        if not aside.exists():
+        if not any(_beside(aside, suffix).exists() for suffix in ("", *_BESIDE)):
             break
-    with _storage(path):
-        for suffix in ("-wal", "-shm"):
+    with _storage(path), storage():
+        for suffix in (*_BESIDE, ""):
             with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-        path.rename(aside)
+                _beside(path, suffix).rename(_beside(aside, suffix))
     return aside
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 @contextmanager

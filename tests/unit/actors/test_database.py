@@ -208,3 +208,25 @@ def test_what_a_killed_process_had_committed_is_there(tmp_path: Path) -> None:
         assert words(database) == ["kept"]
 
     with_database(tmp_path, claim)
+
+
+def test_what_lay_beside_a_file_that_is_gone_is_not_taken_for_changes_of_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    (tmp_path / ".words.sqlite.new").write_bytes(b"half of one")
+
+    async def claim(database: Database) -> None:
+        await database.change(lambda: add(database, "old"))
+        assert (tmp_path / "words.sqlite-wal").stat().st_size
+        (tmp_path / "words.sqlite-wal").rename(tmp_path / "wal")
+
+    async def again(database: Database) -> None:
+        assert database.is_new is True
+        assert database.damaged == tmp_path / "words.sqlite.damaged-1"
+        assert words(database) == []
+
+    with_database(tmp_path, claim)
+    path.unlink()
+    (tmp_path / "wal").rename(tmp_path / "words.sqlite-wal")
+    with_database(tmp_path, again)
+    assert (tmp_path / "words.sqlite.damaged-1-wal").stat().st_size
+    assert {each.name for each in tmp_path.iterdir()} == {"words.sqlite", "words.sqlite.damaged-1-wal"}
