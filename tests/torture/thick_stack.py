@@ -16,7 +16,7 @@ from tests.system.conftest import Service
 
 PAGES = 500
 LIMIT_MB = 400
-PAGE_MB = 12
+PAGE_MB = 15
 """What a page takes on disk, and a little more."""
 SAMPLE = Path(__file__).parents[2] / "actors" / "device" / "sample"
 THUMBNAIL_PX, VIEW_PX = 240, 1600
