@@ -1,7 +1,9 @@
 """Pages that a crash or a damaged database would have lost come back, once, in order, and nobody else's."""
 
 import asyncio
+import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -210,6 +212,37 @@ def test_a_lost_ledger_is_made_anew_of_what_the_images_say(loss: str, config: An
         assert not here.store.exists(ctx.session, pages[0].image.blob.name)
 
     lost(config)
+
+
+def older(here: House, ctx: Context, image: Image, hours: float) -> None:
+    then = time.time() - 3600 * hours
+    os.utime(here.store.folder / "pages" / ctx.session / image.blob.name, (then, then))
+
+
+@in_house
+async def test_without_a_ledger_scans_stand_in_the_order_in_which_they_began(here: House) -> None:
+    ctx = here.session()
+    await stack(ctx, 1)
+    for job_id, number, hours in ((JOB, 1, 2), (OTHER_JOB, 1, 4), (JOB, 2, 5), (OTHER_JOB, 2, 1), (OTHER_JOB, 3, 3)):
+        older(here, ctx, scanned(here, ctx, number, job_id), hours)
+    await here.stop("buffer")
+    ledger(here, ctx).unlink()
+    here.start("buffer")
+    found = [(page.job_id, page.number) for page in await listed(ctx)]
+    assert found == [(JOB, 1), (JOB, 2), (OTHER_JOB, 1), (OTHER_JOB, 2), (OTHER_JOB, 3)]
+
+
+@in_house
+async def test_of_two_images_with_one_number_the_one_that_was_kept_first_is_the_page(here: House) -> None:
+    ctx = here.session()
+    images = [scanned(here, ctx, 1, back=back) for back in (False, True)]
+    older(here, ctx, images[0], 1)
+    (page,) = (await ctx.call(Rescue(job_id=JOB))).pages
+    assert page.image == images[0]
+    other = [scanned(here, ctx, 1, OTHER_JOB, back=back) for back in (False, True)]
+    older(here, ctx, other[1], 1)
+    (page,) = (await ctx.call(Rescue(job_id=OTHER_JOB))).pages
+    assert page.image.blob == other[1].blob
 
 
 @in_house
