@@ -99,7 +99,7 @@ class Database:
 
 def _begin(path: Path, schema: str) -> None:
     """Make a file that is there as a whole or not at all: half of one would be taken for a damaged one."""
-    new = path.with_name(f".{path.name}.new")
+    new = _beside(path, ".new")
     with _storage(path), storage():
         for suffix in ("", *_BESIDE):
             _beside(new, suffix).unlink(missing_ok=True)

@@ -62,6 +62,7 @@ class Buffer(Actor):
         self._opened = ExitStack()
         self._ended: set[str] = set()
         self._claimed: set[str] = set()
+        """Sessions of which the cache was told what is whose, as once is enough in a life."""
 
     async def start(self, ctx: Context) -> None:
         """Forget sessions that have ended meanwhile."""
@@ -206,7 +207,7 @@ class Buffer(Actor):
         if not ctx.session:
             raise Denied("Open a session first: pages belong to one.")
         self._check(ctx)
-        if not self._shelf.has(ctx.session):
+        if ctx.session not in self._claimed or not self._shelf.has(ctx.session):
             await _surely(ctx, self._open(ctx))
             self._check(ctx)
         with self._shelf.use(ctx.session) as book:
@@ -214,7 +215,9 @@ class Buffer(Actor):
 
     async def _open(self, ctx: Context) -> None:
         book = await self._shelf.open(ctx.session)
-        if book.rebuilt:
+        if book.missing:
+            ctx.log.warning("pages were found that were in no list", pages=len(book.model.entries))
+        elif book.rebuilt:
             ctx.log.error("the order of pages was damaged, and made anew of the pages", pages=len(book.model.entries))
         for page_id in book.lost:
             ctx.log.error("a page is damaged and cannot be found again", page=page_id)

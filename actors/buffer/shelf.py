@@ -30,6 +30,8 @@ class Book:
         """Pages that were in no list when it was opened, and that nobody has been told of."""
         self.rebuilt = False
         """Whether all of it was lost, and made anew of what the images say of themselves."""
+        self.missing = False
+        """Whether there was no file for them, as a power loss leaves it before the first page is acknowledged."""
         self.users = 0
         self.used_at = 0.0
         self._path = path
@@ -37,8 +39,8 @@ class Book:
 
     async def open(self, *, lost: bool) -> None:
         """Read what was committed. Raises Damaged, StorageFull, StorageFailed."""
-        found = lost and len(await asyncio.to_thread(labelled, self.vault))
-        if found or self._path.exists():
+        self.missing = lost and bool(await asyncio.to_thread(labelled, self.vault))
+        if self.missing or self._path.exists():
             self._ledger = await asyncio.to_thread(Ledger, self._path, self.vault, lost=lost)
             self.model = await self._ledger.load()
             self.lost, self.rebuilt = self._ledger.lost, self._ledger.rebuilt

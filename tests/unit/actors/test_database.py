@@ -212,7 +212,7 @@ def test_what_a_killed_process_had_committed_is_there(tmp_path: Path) -> None:
 
 def test_what_lay_beside_a_file_that_is_gone_is_not_taken_for_changes_of_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "words.sqlite"
-    (tmp_path / ".words.sqlite.new").write_bytes(b"half of one")
+    (tmp_path / "words.sqlite.new").write_bytes(b"half of one")
 
     async def claim(database: Database) -> None:
         await database.change(lambda: add(database, "old"))
