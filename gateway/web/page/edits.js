@@ -51,10 +51,10 @@ export class Edits {
 
   /** Put the pages that were cut after the current one, in whichever document that is. */
   async paste() {
+    if (!this.cut.size) return;
     const moved = [...this.cut];
     this.cut = new Set();
-    const place = this.#pages.indexOf(this.#pages.current) + 1;
-    if (moved.length) await this.moveTo(place, moved);
+    await this.moveTo(this.#pages.indexOf(this.#pages.current) + 1, moved);
     this.#pages.selectOnly(moved);
   }
 

@@ -49,7 +49,9 @@ export class PageList extends EventTarget {
     try {
       await this.#document.refresh();
     } catch (error) {
-      if (error.data?.connection !== "lost") notify("edit", { kind: "bad", text: error.message });
+      // Whoever lists the documents shows another one instead of one that is gone.
+      const expected = error.data?.connection === "lost" || error.code === "not_found";
+      if (!expected) notify("edit", { kind: "bad", text: error.message });
     }
   }
 

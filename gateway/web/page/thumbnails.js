@@ -41,7 +41,8 @@ export class Thumbnails {
     this.#list.addEventListener("dblclick", open);
     this.#list.addEventListener("keydown", (event) => this.#key(event, open));
     document.addEventListener("scroll", () => this.#soon(), { capture: true, passive: true });
-    new ResizeObserver(() => this.#resized()).observe(this.#list.parentElement);
+    const sizes = new ResizeObserver(() => this.#resized());
+    for (const watched of [this.#list, this.#list.parentElement]) sizes.observe(watched);
     this.#grid.measure();
   }
 
