@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import corruption, crash_states, storage_calls, thick_stack
+from tests.torture import corruption, crash_states, kills, storage_calls, thick_stack
 from tests.torture.verdict import judge
 
 WORKERS = os.cpu_count() or 1
@@ -35,11 +35,19 @@ def _thick_stack(folder: Path, seed: int, tries: int) -> int:
     return 1 if wrong else 0
 
 
+def _kills(folder: Path, seed: int, tries: int) -> int:
+    killing = kills.Killing(folder, seed, sheets=500)
+    failures = judge("kills", seed, killing.tries(tries or 1000))
+    print(*(f"kills: {figure}" for figure in killing.figures()), sep="\n")
+    return failures + killing.refused + killing.late()
+
+
 PROOFS: dict[str, Callable[[Path, int, int], int]] = {
     "crash-states": _crash_states,
     "storage-calls": _storage_calls,
     "corruption": _corruption,
     "thick-stack": _thick_stack,
+    "kills": _kills,
 }
 
 
