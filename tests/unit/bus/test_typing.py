@@ -53,7 +53,8 @@ def test_a_type_checker_knows_replies_and_parts_and_refuses_wrong_handlers(
     lines = [line.partition(": ")[2] for line in told.splitlines()]
     assert [line for line in lines if "Revealed" in line] == [
         'note: Revealed type is "schemas.device.Devices"',
-        'note: Revealed type is "schemas.device.Started | schemas.device.ScannedPage | schemas.device.Progress"',
+        'note: Revealed type is "schemas.device.Started | schemas.device.ScannedPage | schemas.device.Progress'
+        ' | schemas.device.Paused | schemas.device.Continued | schemas.device.Repeated"',
         'note: Revealed type is "schemas.device.Scanned"',
     ]
     errors = [line for line in told.splitlines() if ": error:" in line]
