@@ -7,6 +7,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 SAMPLE_PAGES = 10
+PLACES = """(() => {
+  const boxes = [...document.querySelectorAll("#thumbnails li")].map((item) => item.getBoundingClientRect());
+  const different = (name) => new Set(boxes.map((box) => Math.round(box[name]))).size;
+  return { columns: different("left"), widths: different("width") };
+})()"""
+"""How many columns the thumbnails are in, and how many widths they have."""
 EMPTY = "The feeder is empty. Load paper and press Scan."
 
 
@@ -174,8 +180,10 @@ def test_the_page_fits_a_narrow_screen(scan_page: Any) -> None:
     scan_page.scan.click()
     expect(scan_page.page.locator("#count")).to_have_text(f"{SAMPLE_PAGES} pages")
     expect(scan_page.scan).to_be_visible()
-    places = scan_page.pages.evaluate_all("items => items.map((item) => item.getBoundingClientRect().right)")
-    assert max(places) < 320
+    for width, columns in ((320, 2), (800, 3), (320, 2)):
+        scan_page.page.set_viewport_size({"width": width, "height": 640})
+        scan_page.page.wait_for_function(f"() => {PLACES}.columns === {columns}")
+        assert scan_page.page.evaluate(f"{PLACES}.widths") == 1
     assert scan_page.page.evaluate("document.documentElement.scrollWidth") == 320
     scan_page.page.locator("#thumbnails").evaluate("list => list.scrollIntoView()")
     scan_page.page.locator("[aria-posinset='2']").dblclick()

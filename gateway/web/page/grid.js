@@ -9,7 +9,8 @@ export class Grid {
   #left = 0;
   #top = 0;
 
-  /** @param {HTMLElement} list rows have one height; `--rows` says how many there are */
+  /** @param {HTMLElement} list `grid-auto-columns` and `-rows` are the least width and the height
+   *   of an item; `--rows` becomes how many rows there are */
   constructor(list) {
     this.#list = list;
   }
@@ -21,12 +22,14 @@ export class Grid {
   /** Read how wide and high things are; needed again after a change of size. */
   measure() {
     const style = getComputedStyle(this.#list);
-    this.#columns = style.gridTemplateColumns.split(" ").length;
     this.#rowGap = parseFloat(style.rowGap);
     this.#columnGap = parseFloat(style.columnGap);
     this.#row = parseFloat(style.gridAutoRows) + this.#rowGap;
     this.#left = parseFloat(style.paddingLeft);
     this.#top = parseFloat(style.paddingTop);
+    // Not the columns that there are: items that are placed beyond the last one make more of them.
+    const width = this.#list.clientWidth - 2 * this.#left + this.#columnGap;
+    this.#columns = Math.max(1, Math.floor(width / (parseFloat(style.gridAutoColumns) + this.#columnGap)));
   }
 
   /** Make room. @param {number} count items */
