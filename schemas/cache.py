@@ -35,6 +35,18 @@ class Release(Request[Released, Never], tag="cache.release"):
     owners: list[str]
 
 
+class Owned(Message, tag="cache.owned"):
+    """Everybody who owns something of this session."""
+
+    owners: list[str]
+
+
+class ListOwners(Request[Owned, Never], tag="cache.list_owners"):
+    """Who owns something of this session?"""
+
+    idempotent: ClassVar[bool] = True
+
+
 class Claim(Request[Held, Never], tag="cache.claim"):
     """Own these blobs, and nothing else in this session: what a crash left with other owners is let go.
 

@@ -40,9 +40,9 @@ from schemas.buffer import (
     SetDefaultTag,
     Tag,
 )
-from schemas.cache import Hold, SessionEnded
+from schemas.cache import Hold, ListOwners, Release, SessionEnded
 from schemas.config import Config
-from schemas.errors import Denied, NotFound, ScanbusError
+from schemas.errors import Denied, NotFound, ScanbusError, StorageFailed
 from schemas.page import Page
 
 IDLE_S = 300.0
@@ -199,7 +199,12 @@ class Buffer(Actor):
             return page
         page_id = page_id_of(msg.job_id, msg.number) if msg.job_id else ctx.new_id()
         await ctx.call(Hold(owner=page_id, blobs=[msg.image.blob.name]))
-        await self._commit(book, plan(book.model, msg, lambda: page_id), ctx)
+        try:
+            await self._commit(book, plan(book.model, msg, lambda: page_id), ctx)
+        except StorageFailed:
+            # Whoever asked is told that there is no such page: it must not come back by itself.
+            await ctx.call(Release(owners=[page_id]))
+            raise
         return book.model.entry(page_id).page
 
     @asynccontextmanager
@@ -218,7 +223,7 @@ class Buffer(Actor):
         if book.missing:
             ctx.log.warning("pages were found that were in no list", pages=len(book.model.entries))
         elif book.rebuilt:
-            ctx.log.error("the order of pages was damaged, and made anew of the pages", pages=len(book.model.entries))
+            ctx.log.warning("there was no order of pages, and it was made anew", pages=len(book.model.entries))
         for page_id in book.lost:
             ctx.log.error("a page is damaged and cannot be found again", page=page_id)
         if ctx.session not in self._claimed:
@@ -229,11 +234,13 @@ class Buffer(Actor):
                 ctx.spawn(self._claim(book, ctx))
 
     async def _adopt(self, book: Book, ctx: Context) -> None:
-        """Append images that are in no list: a crash came before the list, or damage made it an older one."""
+        """Append images that the cache knows as pages, while the list does not: damage made it an older one."""
         async with book.changing:
-            found = await ctx.offload(labelled, book.vault, book.model.images)
-            for each in orphans(book.model, found):
-                book.found.append(await self._keep(book, each.append(book.model), ctx))
+            found = orphans(book.model, await ctx.offload(labelled, book.vault, book.model.images))
+            owners = set((await ctx.call(ListOwners())).owners) if found else set()
+            for each in found:
+                if each.page().page_id in owners:
+                    book.found.append(await self._keep(book, each.append(book.model), ctx))
         if book.found:
             ctx.log.warning("pages were in no list, and are the last ones now", pages=len(book.found))
 

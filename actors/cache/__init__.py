@@ -119,6 +119,12 @@ class Cache(Actor):
         await self._change(lambda: self._let_go(_session(ctx), msg.owners))
         return cache.Released()
 
+    @on(cache.ListOwners)
+    async def list_owners(self, msg: cache.ListOwners, ctx: Context) -> cache.Owned:
+        """Those that are in the book."""
+        session = _session(ctx)
+        return cache.Owned(owners=sorted(await self._change(lambda: self._book.owners(session))))
+
     @on(cache.Claim)
     async def claim(self, msg: cache.Claim, ctx: Context) -> cache.Held:
         """Believe whoever knows the pages: holds that a crash has left go, those that damage took come back."""

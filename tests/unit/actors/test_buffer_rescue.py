@@ -106,6 +106,16 @@ async def test_pages_that_an_older_list_does_not_have_come_back_with_it(here: Ho
 
 
 @in_house
+async def test_an_image_whose_page_nobody_was_told_of_does_not_come_back_by_itself(here: House) -> None:
+    ctx = here.session()
+    await ctx.call(Append(image=scanned(here, ctx, 1), job_id=JOB, number=1))
+    scanned(here, ctx, 2)
+    await again(here)
+    assert await numbers(ctx) == [1]
+    assert [page.number for page in (await ctx.call(Rescue(job_id=JOB))).pages] == [2]
+
+
+@in_house
 async def test_a_page_that_was_removed_never_comes_back(here: House) -> None:
     ctx = here.session()
     for number in (1, 2):
