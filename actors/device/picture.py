@@ -31,8 +31,11 @@ BLOCK_MM = 12.0
 MARGIN_MM = 5.0
 """Edges, shadows and what a shift has pushed out say nothing."""
 DARK = 0.4
+"""What is ink, and not a shadow or dust."""
+ALONE = 0.18
+"""How much darker than all around it in the other scan a place must be to count."""
 WINDOW_MM = 4.0
-UNEXPLAINED_MM2 = 0.6
+UNEXPLAINED_MM2 = 0.2
 """So much ink in a window that the other scan has not: somebody wrote there, or it is another page."""
 
 
@@ -66,19 +69,15 @@ _NOTHING = Picture(np.zeros((1, 1), np.float32), 0.0)
 def shrunk(file: BinaryIO, header: Header) -> Picture:
     """The picture of an image: of its raw lines (see `Header`), or of a JPEG as it came.
 
-    Raises OSError where that cannot be decoded.
+    What cannot be decoded is like nothing.
     """
     factor = max(1, round(header.resolution_dpi / FINE_DPI))
-    if header.media_type == "image/jpeg":
-        with PIL.Image.open(file, formats=("JPEG",)) as opened:
-            opened.draft("L", (opened.width // factor, opened.height // factor))
-            size = (max(1, header.width_px // factor), max(1, header.height_px // factor))
-            gray = np.asarray(opened.convert("L").resize(size, PIL.Image.Resampling.BOX), np.float32)
-    else:
-        bands = (
-            _band(file.read(header.line_bytes * factor), header, factor) for _ in range(header.height_px // factor)
-        )
-        gray = np.concatenate([*bands]) if header.height_px >= factor else np.full((1, 1), 255, np.float32)
+    if min(header.width_px, header.height_px) < factor:
+        return _NOTHING
+    try:
+        gray = _decoded(file, header, factor) if header.media_type == "image/jpeg" else _lines(file, header, factor)
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
+        return _NOTHING
     white = np.percentile(gray, 90)
     black = min(np.percentile(gray, 0.5), white - 60)
     ink = np.clip((white - gray) / (white - black), 0, 1).astype(np.float32)
@@ -90,7 +89,7 @@ def likeness(kept: Picture, new: Picture) -> Likeness:
     blank = kept.is_blank, new.is_blank
     if all(blank):
         return Likeness.UNSURE
-    if any(blank) or kept.dots_per_mm != new.dots_per_mm:
+    if any(blank) or not kept.dots_per_mm == new.dots_per_mm > 0:
         return Likeness.DIFFERENT
     return Likeness.SAME if difference_mm2(kept, new) < UNEXPLAINED_MM2 else Likeness.DIFFERENT
 
@@ -109,10 +108,9 @@ def difference_mm2(kept: Picture, new: Picture) -> float:
     matrix = _scaled(matrix, HALF)
     matrix = matrix @ _fitted(kept.ink, _warped(ink, matrix), block, reach=3)
     laid = _warped(ink, matrix)
-    shifts = _shifts(kept.ink, laid, block, reach=2)
-    laid = _moved(laid, shifts, block, reach=2)
-    ours = kept.ink[: laid.shape[0], : laid.shape[1]]
-    alone = np.maximum(ours - _spread(laid), laid - _spread(ours)) > DARK
+    moved = _moved(laid, _shifts(kept.ink, laid, block, reach=2), block, reach=2)
+    # Once as a whole, once block by block: paper stretches in the feeder, and a line may lie where two blocks meet.
+    alone = _alone(kept.ink, laid, moved.shape) & _alone(kept.ink, moved, moved.shape)
     margin, window = round(MARGIN_MM * kept.dots_per_mm), round(WINDOW_MM * kept.dots_per_mm)
     inner = alone[margin : shape[0] - margin, margin : shape[1] - margin]
     if min(inner.shape) <= window:
@@ -253,10 +251,24 @@ def _moved(laid: Ink, shifts: NDArray[np.int_], block: int, reach: int) -> Ink:
     return out
 
 
+def _alone(kept: Ink, laid: Ink, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where only one of them has ink."""
+    # Both softened: one of them was when it was laid over the other, and a thin line would be paler for that.
+    ours, theirs = (_softened(each[: shape[0], : shape[1]]) for each in (kept, laid))
+    alone: NDArray[np.bool_] = np.maximum(ours - _spread(theirs), theirs - _spread(ours)) > ALONE
+    return alone
+
+
+def _softened(ink: Ink) -> Ink:
+    tall = (np.roll(ink, 1, 0) + 2 * ink + np.roll(ink, -1, 0)) / 4
+    return ((np.roll(tall, 1, 1) + 2 * tall + np.roll(tall, -1, 1)) / 4).astype(np.float32)
+
+
 def _spread(ink: Ink) -> Ink:
-    """Each pixel as dark as its darkest neighbor: edges may lie a pixel apart."""
-    tall = np.maximum(ink, np.maximum(np.roll(ink, 1, 0), np.roll(ink, -1, 0)))
-    return np.maximum(tall, np.maximum(np.roll(tall, 1, 1), np.roll(tall, -1, 1)))
+    """Each pixel as dark as it could be half a pixel away: that is how exactly pages are laid over each other."""
+    tall = np.maximum(ink, (ink + np.maximum(np.roll(ink, 1, 0), np.roll(ink, -1, 0))) / 2)
+    wide: Ink = np.maximum(tall, (tall + np.maximum(np.roll(tall, 1, 1), np.roll(tall, -1, 1))) / 2)
+    return wide
 
 
 def _sums(where: NDArray[np.bool_], window: int) -> NDArray[np.int32]:
