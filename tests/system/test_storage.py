@@ -1,16 +1,18 @@
-"""What was acknowledged survives power losses and storage that fails; `make torture` tries it more often."""
+"""What was acknowledged survives power losses, storage that fails, and damage; `make torture` tries it more often."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.torture import crash_states, storage_calls
+from tests.torture import corruption, crash_states, storage_calls
 from tests.torture.__main__ import WORKERS, quick_folder
 from tests.torture.verdict import judge
 
 SEED = 4
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the shim is for Linux")
 
 
 @pytest.fixture
@@ -26,3 +28,7 @@ def test_whatever_a_power_loss_leaves_opens_with_every_page_that_was_acknowledge
 
 def test_after_a_storage_call_that_failed_everything_is_there_and_work_goes_on(folder: Path) -> None:
     assert judge("storage calls", SEED, storage_calls.try_calls(folder, SEED, 80, WORKERS)) == 0
+
+
+def test_of_a_damaged_file_only_what_was_in_it_is_lost_and_that_is_told(folder: Path) -> None:
+    assert judge("corruption", SEED, corruption.try_damages(folder, SEED, 60, WORKERS)) == 0

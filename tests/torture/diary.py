@@ -8,7 +8,7 @@ from bus import Context
 from schemas import buffer, kept
 from schemas.cache import BeginSession, EndSession
 from schemas.device import Scan, ScannedPage, Settings
-from schemas.errors import NotFound, ScanbusError
+from schemas.errors import Damaged, NotFound, ScanbusError
 from schemas.message import Request
 from schemas.page import Color, Image, Page, Source
 from tests.house import House
@@ -40,7 +40,7 @@ class Diary:
     async def begin(cls, here: House, shim: Shim | None = None) -> "Diary":
         """Begin a session. Raises ScanbusError."""
         session = (await here.caller.ctx.call(BeginSession(origin=ORIGIN))).session_id
-        key = (here.store.folder / "session-keys" / session).read_bytes()
+        key = (here.store.folder / "session-keys" / session).read_bytes()[:32]
         return cls(here.caller.ctx.on_behalf(session), key, shim)
 
     async def scan(self, pages: int) -> None:
@@ -186,12 +186,14 @@ async def state_of(ctx: Context) -> list[PageState]:
 
 
 async def kept_state_of(here: House, name: str) -> State:
-    """What a kept document has: it is loaded into a new session. Raises ScanbusError."""
+    """What a kept document has: it is loaded into a new session. Raises ScanbusError, where a page is damaged too."""
     ctx = (await Diary.begin(here)).ctx
     try:
-        await ctx.call(kept.Load(name=name))
+        loaded = await ctx.call(kept.Load(name=name))
     except NotFound:
         return None
+    if loaded.damaged:
+        raise Damaged(pages=" ".join(loaded.damaged))
     return [["", *page[1:]] for page in await state_of(ctx)]
 
 
