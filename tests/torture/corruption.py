@@ -84,14 +84,15 @@ def hit(life: Life, state: Path, chance: random.Random) -> Blow:
     for path in sorted(path.relative_to(state) for path in state.rglob("*") if path.is_file()):
         files.setdefault(room_of(path), []).append(path)
     while True:
-        room = chance.choice(list(files))
+        room = chance.choice([*files, "pages", "pages"])
         path = chance.choice(files[room])
         kind = chance.choice(
             [damage.cut_off, damage.flip_bits, damage.fill_with_zeros, damage.swap, damage.put_back, damage.remove]
         )
         other: Path | None = None
         if kind is damage.swap:
-            other = state / chance.choice(files[room])
+            near = [each for each in files[room] if each.parent == path.parent]
+            other = state / chance.choice(chance.choice([near, files[room]]))
         elif kind is damage.put_back and (life.folder / "older" / path).exists():
             other = life.folder / "older" / path
         if kind(state / path, chance, other):
