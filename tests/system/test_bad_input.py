@@ -7,10 +7,10 @@ import PIL.Image
 import pytest
 from msgspec.structs import replace
 
-from bus import Context
+from bus import Context, Stream
 from schemas.buffer import ListPages, Pages, Remove
 from schemas.config import Config
-from schemas.device import Area, Describe, ListDevices, Scan, ScannedPage, Settings
+from schemas.device import Area, Describe, ListDevices, Paused, Scan, Scanned, ScannedPage, ScanPart, Settings
 from schemas.errors import CODES, NotFound, ScanbusError
 from schemas.message import Request
 from schemas.page import Color, Source
@@ -165,22 +165,24 @@ async def test_a_letter_that_is_too_long_is_too_large(here: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "pages", "code"),
+    ("fault", "pages", "code", "gap"),
     [
-        ("jam@3", 2, "paper_jam"),
-        ("double_feed@2", 1, "double_feed"),
-        ("cover_open@1", 0, "cover_open"),
-        ("empty", 0, "feeder_empty"),
-        ("offline", 0, "offline"),
-        ("busy", 0, "in_use"),
-        ("warming_up", 0, "warming_up"),
+        ("jam@3", 2, "paper_jam", {"gap": "3"}),
+        ("double_feed@2", 1, "double_feed", {"gap": "2"}),
+        ("cover_open@1", 0, "cover_open", {"gap": "1"}),
+        ("empty", 0, "feeder_empty", {}),
+        ("offline", 0, "offline", {}),
+        ("busy", 0, "in_use", {}),
+        ("warming_up", 0, "warming_up", {}),
     ],
 )
 @in_house
-async def test_a_scanner_that_fails_says_what_a_person_can_do(here: House, fault: str, pages: int, code: str) -> None:
+async def test_a_scanner_that_fails_says_what_a_person_can_do_and_what_was_not_kept(
+    here: House, fault: str, pages: int, code: str, gap: dict[str, str]
+) -> None:
     ctx = here.session()
     came, error = await failure(ctx, VIRTUAL, replace(SMALL, options={"fault": fault}))
-    assert (came, error.code, error.data) == (pages, code, {"pages": str(pages)})
+    assert (came, error.code, error.data) == (pages, code, {"pages": str(pages), **gap})
     assert error.retryable
     assert await works(ctx) == 4
 
@@ -276,7 +278,16 @@ async def test_a_store_that_cannot_be_written_keeps_what_there_is(here: House) -
     assert await works(ctx) == 4
 
 
-def test_a_full_disk_keeps_what_there_is_and_room_helps(config: Config, paper: Path) -> None:
+async def until_it_waits(scan: Stream[Scanned, ScanPart]) -> str:
+    """Hear of a scan until it waits; gives the code of why."""
+    async for part in scan:
+        if isinstance(part, Paused):
+            assert part.job.paused is not None
+            return part.job.paused.code
+    raise AssertionError("it never waited")
+
+
+def test_a_scan_waits_for_a_full_disk_and_what_a_person_removes_is_room(config: Config, paper: Path) -> None:
     for number in range(1, 5):
         PIL.Image.effect_noise((600, 800), 90).save(paper / f"{number}.png", dpi=(75, 75))
 
@@ -284,29 +295,32 @@ def test_a_full_disk_keeps_what_there_is_and_room_helps(config: Config, paper: P
     async def claim(here: House) -> None:
         ctx = here.session()
         assert await works(ctx, VIRTUAL, replace(SMALL, pages=1)) == 1
-        pages, error = await failure(ctx, VIRTUAL)
-        assert error.code == "storage_full"
-        kept = (await ctx.call(ListPages())).pages
-        assert 1 <= len(kept) == pages + 1 < 5
-        assert not any(name.startswith(".") for name in here.store.names(ctx.session))
-        await ctx.call(Remove(page_ids=[page.page_id for page in kept]))
-        assert await works(ctx, VIRTUAL, replace(SMALL, pages=1)) == 1
+        async with ctx.stream(Scan(device_id=VIRTUAL, settings=SMALL)) as scan:
+            assert await until_it_waits(scan) == "storage_full"
+            kept = (await ctx.call(ListPages())).pages
+            assert 1 <= len(kept) < 5
+            for page in kept:
+                assert len(await ctx.read(page.image.blob)) == page.image.blob.size
+            await ctx.call(Remove(page_ids=[page.page_id for page in kept]))
+            assert (await scan.reply()).job.pages == 4
+        assert len((await ctx.call(ListPages())).pages) == 5 - len(kept)
 
     with small_disk(Path(config.state_folder), size_kb=1700):
         claim(config=config)
 
 
-def test_a_disk_that_others_fill_to_the_last_byte_is_said_and_room_helps(config: Config) -> None:
+def test_a_scan_waits_for_a_disk_that_others_fill_to_the_last_byte(config: Config) -> None:
     @in_house
     async def claim(here: House) -> None:
         ctx = here.session()
         assert await works(ctx) == 4
         ballast = fill(here.store.folder)
-        pages, error = await failure(ctx, VIRTUAL)
-        assert (pages, error.code) == (0, "storage_full")
-        assert len((await ctx.call(ListPages())).pages) == 4
-        ballast.unlink()
-        assert await works(ctx) == 4
+        async with ctx.stream(Scan(device_id=VIRTUAL, settings=SMALL)) as scan:
+            assert await until_it_waits(scan) == "storage_full"
+            assert len((await ctx.call(ListPages())).pages) == 4
+            ballast.unlink()
+            assert (await scan.reply()).job.pages == 4
+        assert len((await ctx.call(ListPages())).pages) == 8
 
     with small_disk(Path(config.state_folder), size_kb=2048):
         claim(config=config)
