@@ -15,6 +15,8 @@ from schemas.errors import Damaged, StorageFailed, StorageFull
 
 ResultT = TypeVar("ResultT")
 _DURABLE = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+# SQLite opens a file for reading only where it could not for writing, were it for a moment, and tells each change so.
+_TRY_TO_WRITE = "BEGIN; PRAGMA user_version = 1; ROLLBACK;"
 _BESIDE = ("-wal", "-shm")
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -81,7 +83,7 @@ class Database:
             with _storage(path):
                 self._db = sqlite3.connect(path, check_same_thread=False)
                 opened.append(self._db)
-                self._db.executescript(f"{_DURABLE} {schema}")
+                self._db.executescript(f"{_DURABLE} {schema} {_TRY_TO_WRITE}")
                 if self._db.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
                     raise _damaged(path)
                 # Its own connection, so that reading never waits for a commit and never sees half a change.
@@ -104,7 +106,8 @@ def _begin(path: Path, schema: str) -> None:
         for suffix in ("", *_BESIDE):
             _beside(new, suffix).unlink(missing_ok=True)
         with closing(sqlite3.connect(new)) as db:
-            db.executescript(f"{_DURABLE} {schema}")
+            # Closing would do so too, and not tell that it failed.
+            db.executescript(f"{_DURABLE} {schema} PRAGMA wal_checkpoint(TRUNCATE);")
         new.replace(path)
         sync(path.parent)
 

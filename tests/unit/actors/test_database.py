@@ -13,7 +13,7 @@ import pytest
 
 from actors.database import Database
 from schemas.errors import Damaged, NotFound, StorageFailed, StorageFull
-from tests.disks import small_disk
+from tests.disks import read_only, small_disk
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS words (word TEXT);"
 WAIT_S = 10.0
@@ -127,6 +127,41 @@ def test_a_full_disk_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed):
         Database(tmp_path / "nowhere" / "words.sqlite", SCHEMA)
+
+
+def test_a_file_that_can_only_be_read_is_said_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+
+    async def claim(database: Database) -> None:
+        await database.change(lambda: add(database, "new"))
+
+    with_database(tmp_path, claim)
+    with read_only(path), pytest.raises(StorageFailed):
+        Database(path, SCHEMA)
+    with_database(tmp_path, claim)
+
+
+def test_a_disk_that_is_full_at_first_leaves_no_half_made_file(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    ends: set[str] = set()
+
+    async def claim(database: Database) -> None:
+        assert database.damaged is None
+
+    with small_disk(tmp_path, size_kb=256):
+        for room_kb in range(0, 128, 4):
+            ballast = tmp_path / "ballast"
+            ballast.write_bytes(bytes((256 - room_kb) << 10))
+            try:
+                Database(path, SCHEMA).close()
+                ends.add("begun")
+            except (StorageFull, StorageFailed) as error:
+                ends.add(error.code)
+            ballast.unlink()
+            with_database(tmp_path, claim)
+            for each in tmp_path.iterdir():
+                each.unlink()
+    assert ends >= {"begun", StorageFull.code}
 
 
 def zeroed(path: Path) -> None:
