@@ -47,6 +47,7 @@ class RunningJob:
         self._called = asyncio.Event()
         """Set when somebody says how a scan that waits shall go on."""
         self._waiting = False
+        self._coming_back = False
         self._stream: Stream[Acquired, AcquirePart] | None = None
         self._begun = False
         """Whether an image has begun that has not arrived."""
@@ -66,7 +67,7 @@ class RunningJob:
     @property
     def scanning(self) -> bool:
         """Whether it uses the device now."""
-        return self.running and self._settled.is_set() and not self._waiting
+        return self.running and not self._waiting and not self._coming_back
 
     def stop(self) -> None:
         """Stop the device; finished pages still arrive."""
@@ -127,11 +128,12 @@ class RunningJob:
 
     async def _begin(self, ctx: Context) -> ScanbusError | None:
         self._change(state=JobState.RUNNING)
-        self._settled.set()
         try:
             await self._save(ctx)
         except ScanbusError as error:
             return error
+        # Not before: whoever is told of a scan finds it again after a crash.
+        self._settled.set()
         return await self._attempt(ctx)
 
     async def _come_back(self, ctx: Context) -> ScanbusError | None:
@@ -139,8 +141,12 @@ class RunningJob:
             from_failure(self.job.paused) if self.job.paused is not None else Lost("Scanbus ended during this scan.")
         )
         self._change(state=JobState.RUNNING)
-        whole = await self._rescue(ctx)
-        self._recent.extend(await recent(self.job, ctx))
+        self._coming_back = True
+        try:
+            whole = await self._rescue(ctx)
+            self._recent.extend(await recent(self.job, ctx))
+        finally:
+            self._coming_back = False
         if self._recent:
             self._change(last_page_id=self._recent[-1].page_id)
         return None if whole else error
@@ -280,6 +286,7 @@ class RunningJob:
     async def _room(self, error: StorageFull, ctx: Context) -> None:
         """Wait until there is room again. Raises Canceled when the scan shall stop."""
         self._stall(error.failure())
+        self._settled.set()
         await _first(self._stopped.wait(), ctx.call(Room(refused=True)))
         if self._stopped.is_set():
             raise Canceled()

@@ -1,8 +1,10 @@
 """A scan that breaks off waits for a person, loses no page, and goes on, whoever died meanwhile."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -411,6 +413,15 @@ async def broken_off(here: House, stage: Stage, request: Scan) -> Context:
     here.start("device")
     await here.ready("device")
     return ctx
+
+
+@in_house
+async def test_whoever_is_told_of_a_scan_finds_it_again_after_a_crash(here: House, stage: Stage) -> None:
+    ctx = here.session()
+    async with ctx.stream(scan(pages=1)) as stream:
+        started = await until(stream, Started)
+        with closing(sqlite3.connect(here.store.folder / "jobs.sqlite")) as disk:
+            assert disk.execute("SELECT job_id FROM jobs").fetchall() == [(started.job.job_id,)]
 
 
 @in_house
