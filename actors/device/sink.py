@@ -1,8 +1,8 @@
 """From a driver's thread to durable pages: without it, reading and keeping would wait for each other."""
 
-import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import inf
 from time import monotonic
@@ -14,7 +14,7 @@ from actors.device.driver import Header
 from actors.device.keeping import PNM, AskRoom, Keeper
 from bus.blobs import BlobStore
 from schemas.driver import Acquire, AcquirePart, Reading
-from schemas.errors import Canceled, DriverFailed, ScanbusError
+from schemas.errors import Canceled, DriverFailed
 
 QUEUE_PIECES = 32
 """Pieces between the driver and the disk: enough to even out both, few enough to stay small."""
@@ -36,11 +36,11 @@ class StoreSink:
         self._tell = tell
         self.keeper = Keeper(store, session, acquire, tell, ask_room)
         self._stop = threading.Event()
-        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_PIECES)
-        self._failed: ScanbusError | None = None
+        self._room = threading.BoundedSemaphore(QUEUE_PIECES)
+        self._failed: BaseException | None = None
+        """Whatever it was: nothing after it is kept, and the driver hears of it."""
         self._last_sign = monotonic()
-        self._thread = threading.Thread(target=self._keep, name="keep", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, "keep")
 
     @property
     def last_sign(self) -> float:
@@ -53,9 +53,11 @@ class StoreSink:
         self.keeper.stop()
 
     def finish(self) -> None:
-        """Wait until everything handed over is durable. Raises StorageFull, StorageFailed."""
-        self._work.put(None)
-        self._thread.join()
+        """Wait until everything handed over is durable. Raises StorageFull, StorageFailed, and whatever else kept a
+        page from it.
+        """
+        self._hand_over(self.keeper.finish)
+        self._thread.shutdown()
         # Not earlier: until now the keeping thread may still have been writing.
         self.keeper.close()
         if self._failed is not None:
@@ -81,24 +83,24 @@ class StoreSink:
             raise self._failed
         if self._stop.is_set():
             raise Canceled()
-        self._work.put(work)
+        self._hand_over(work)
         self._last_sign = monotonic()
 
     def tell_reading(self, fraction: float) -> None:
         """Say how much has been read, after what was handed over before."""
         self.submit(lambda: self._tell(Reading(fraction=round(fraction, 3))))
 
-    def _keep(self) -> None:
-        while (work := self._work.get()) is not None:
-            self._do(work)
-        self._do(self.keeper.finish)
+    def _hand_over(self, work: Callable[[], None]) -> None:
+        self._room.acquire()
+        self._thread.submit(self._do, work).add_done_callback(self._done)
 
     def _do(self, work: Callable[[], None]) -> None:
         if self._failed is None:
-            try:
-                work()
-            except ScanbusError as error:
-                self._failed = error
+            work()
+
+    def _done(self, end: Future[None]) -> None:
+        self._failed = self._failed or end.exception()
+        self._room.release()
 
 
 class NoSink:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import msgspec
 import pytest
@@ -328,6 +328,22 @@ def test_a_folder_that_cannot_be_written_fails_the_page_and_keeps_the_ones_befor
         assert len(desk.pixels()) == 1
     assert finished(desk.sink(), lambda sink: put(sink, GRAY, bytes(40))) is None
     assert len(desk.images) == 2
+
+
+class Broken(BlobStore):
+    """A store with a bug."""
+
+    def writer(self, *arguments: Any, **options: Any) -> Never:
+        """Begin no blob."""
+        raise RuntimeError("bug")
+
+
+@pytest.mark.parametrize("pieces", [1, 2 * QUEUE_PIECES])
+def test_a_bug_that_keeps_a_page_from_the_disk_is_no_success_however_much_follows(desk: Desk, pieces: int) -> None:
+    desk.store = Broken(desk.store.folder)
+    with pytest.raises(RuntimeError, match="bug"):
+        finished(desk.sink(), lambda sink: put(sink, replace(GRAY, height_px=10 * pieces), *[bytes(100)] * pieces))
+    assert desk.images == []
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
