@@ -47,7 +47,8 @@ class RunningJob:
         self._called = asyncio.Event()
         """Set when somebody says how a scan that waits shall go on."""
         self._waiting = False
-        self._coming_back = False
+        self._coming_back = self.job.state is JobState.RUNNING
+        """Until it is known what a crash has left of it."""
         self._stream: Stream[Acquired, AcquirePart] | None = None
         self._begun = False
         """Whether an image has begun that has not arrived."""
@@ -67,7 +68,8 @@ class RunningJob:
     @property
     def scanning(self) -> bool:
         """Whether it uses the device now."""
-        return self.running and not self._waiting and not self._coming_back
+        rests = self._waiting or self._coming_back or (self._stopped.is_set() and self._stream is None)
+        return self.job.state not in _ENDED and not rests
 
     def stop(self) -> None:
         """Stop the device; finished pages still arrive."""
@@ -141,7 +143,6 @@ class RunningJob:
             from_failure(self.job.paused) if self.job.paused is not None else Lost("Scanbus ended during this scan.")
         )
         self._change(state=JobState.RUNNING)
-        self._coming_back = True
         try:
             whole = await self._rescue(ctx)
             self._recent.extend(await recent(self.job, ctx))
@@ -165,6 +166,8 @@ class RunningJob:
         return error
 
     async def _pass(self, ctx: Context) -> ScanbusError | None:
+        if self._stopped.is_set():
+            return Canceled()
         settings = self.plan.settings
         resumed, self._resumed = self._resumed, None
         kept = [KeptPage(number=page.number, image=page.image) for page in self._recent]
@@ -180,8 +183,6 @@ class RunningJob:
         self._repeats = 0
         try:
             async with ctx.stream(acquire, instance=self.job.device_id) as self._stream:
-                if self._stopped.is_set():
-                    self._stream.cancel()
                 async for part in self._stream:
                     await self._take(part, ctx)
                 await self._stream.reply()
