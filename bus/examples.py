@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from msgspec import NODEFAULT, inspect
@@ -18,8 +19,13 @@ def example(kind: type[MessageT], specimens: Specimens, *, full: bool = False) -
 
     Raises TypeError for a field whose type has no example here, so that it needs a specimen.
     """
-    made: MessageT = _struct(inspect.type_info(kind), specimens, full=full)
+    made: MessageT = _struct(_described(kind), specimens, full=full)
     return made
+
+
+@cache
+def _described(kind: type[Message]) -> inspect.Type:
+    return inspect.type_info(kind)
 
 
 def _struct(info: Any, specimens: Specimens, *, full: bool) -> Any:

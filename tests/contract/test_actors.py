@@ -1,7 +1,8 @@
 """Whatever comes in between, at whichever step: every registered actor answers its callers, once, as announced."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,6 +22,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.message import Blob, Request
 from schemas.page import Color, Image
 from tests.contract import broken
+from tests.disks import quick_folder
 from tests.house import virtual_config
 from tests.paper import PNM, gray, pnm
 
@@ -73,6 +75,13 @@ async def of_a_kept_document(visit: Visit) -> Sequence[Request[Any, Any]]:
 REQUESTS: dict[str, Requests] = {"buffer": of_a_page, "device": of_a_job, "kept": of_a_kept_document}
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Each question has an actor, a session and its keys of its own: on a disk most of the time would be theirs."""
+    with tempfile.TemporaryDirectory(dir=quick_folder()) as name:
+        yield Path(name)
+
+
 def hold(actor: Callable[[Config, str], Actor], folder: Path, requests: Requests, instance: str = "") -> None:
     """Hold an actor to its contract, in a folder of its own."""
     config = virtual_config(folder)
@@ -91,22 +100,24 @@ def hold(actor: Callable[[Config, str], Actor], folder: Path, requests: Requests
 
 
 @pytest.mark.parametrize("name", sorted(point.name for point in entry_points(group="scanbus.actors")))
-def test_an_actor_keeps_its_contract(name: str, tmp_path: Path) -> None:
+def test_an_actor_keeps_its_contract(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However long it waits, each step of that is one to be interrupted at.
+    monkeypatch.setattr("actors.cache.LOOK_AGAIN_S", 0.01)
     actor = next(iter(entry_points(group="scanbus.actors", name=name))).load()
-    hold(actor, tmp_path, REQUESTS.get(name, anything), INSTANCES.get(name, ""))
+    hold(actor, folder, REQUESTS.get(name, anything), INSTANCES.get(name, ""))
 
 
 @pytest.mark.parametrize(
     ("actor", "complaint"), broken.COMPLAINTS.items(), ids=lambda each: getattr(each, "__name__", "")
 )
 def test_the_suite_notices_a_broken_promise(
-    actor: type[Actor], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    actor: type[Actor], complaint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if actor in broken.WITHOUT_END:
         monkeypatch.setattr("bus.rehearsal.WAIT_S", 0.5)
     with pytest.raises(AssertionError, match=complaint):
-        hold(actor, tmp_path, anything)
+        hold(actor, folder, anything)
 
 
-def test_an_actor_without_a_fault_is_not_complained_of(tmp_path: Path) -> None:
-    hold(broken.Fine, tmp_path, anything)
+def test_an_actor_without_a_fault_is_not_complained_of(folder: Path) -> None:
+    hold(broken.Fine, folder, anything)

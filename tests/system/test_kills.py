@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.__main__ import quick_folder
+from tests.disks import quick_folder
 from tests.torture.kills import VICTIMS, Killing
 from tests.torture.verdict import judge
 

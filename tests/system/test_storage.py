@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import quick_folder
 from tests.torture import corruption, crash_states, storage_calls
-from tests.torture.__main__ import WORKERS, quick_folder
+from tests.torture.__main__ import WORKERS
 from tests.torture.verdict import judge
 
 SEED = 4

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.disks import quick_folder
 from tests.torture import corruption, crash_states, kills, storage_calls, thick_stack
 from tests.torture.verdict import judge
 
@@ -65,12 +66,6 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
             failures += PROOFS[proof](Path(folder).resolve(), arguments.seed, arguments.tries)
     return 1 if failures else 0
-
-
-def quick_folder() -> Path:
-    """Where files are made fastest: the proofs lose power by themselves."""
-    memory = Path("/dev/shm")
-    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
 if __name__ == "__main__":
