@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from actors.device.driver import Header
+from actors.device.likeness import likeness
 from actors.device.overlap import Overlap, Repeat, expected
-from actors.device.picture import Picture, likeness, shrunk
+from actors.device.picture import Picture, shrunk
 from bus.blobs import BlobStore
 from bus.vault import BlobWriter
 from schemas.driver import Acquire, AcquirePart, Arrived, KeptPage, Repeats, Stalled

@@ -14,7 +14,7 @@ class Likeness(Enum):
     SAME = "same"
     DIFFERENT = "different"
     UNSURE = "unsure"
-    """Both are nearly blank: nothing speaks for it, and nothing against it."""
+    """Both are nearly blank, or alike in black and white: nothing speaks against it, but too little for it."""
 
 
 @dataclass(frozen=True)
