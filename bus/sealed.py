@@ -29,6 +29,10 @@ SEALED_BYTES = PIECE_BYTES + TAG_BYTES
 MAGIC = b"scanbus2"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+SPARE_BYTES = 4 << 20
+SPARE_SHARE = 24
+"""Room that whoever can wait leaves on the disk, at most one of so many parts of it: with none at all, not even the
+removal of a page could be written down."""
 LABEL_BYTES = 400
 """A label is at most so long."""
 _HEAD = struct.Struct("<8s40s12sH")
@@ -113,9 +117,16 @@ class Sealer:
             self._cipher.encrypt_into(_nonce(self._counter, last=last), piece, None, out)
         if self._counter == 0:
             self._file.seek(self._header.size)
+        while self._wait_for_room is not None and self._takes_the_last_room(size):
+            self._wait_for_room()
         self._write_all(out)
         self._counter += 1
         self._used = 0
+
+    def _takes_the_last_room(self, size: int) -> bool:
+        disk = os.fstatvfs(self._file.fileno())
+        spare = min(SPARE_BYTES, disk.f_blocks * disk.f_frsize // SPARE_SHARE)
+        return disk.f_bavail * disk.f_frsize - size < spare
 
     def _write_all(self, data: Buffer) -> None:
         rest = memoryview(data)

@@ -286,8 +286,10 @@ class RunningJob:
 
     async def _room(self, error: StorageFull, ctx: Context) -> None:
         """Wait until there is room again. Raises Canceled when the scan shall stop."""
-        self._stall(error.failure())
         self._settled.set()
+        # Whoever waits to be told of the scan hears of it first, then that it waits.
+        await asyncio.sleep(0)
+        self._stall(error.failure())
         await _first(self._stopped.wait(), ctx.call(Room(refused=True)))
         if self._stopped.is_set():
             raise Canceled()

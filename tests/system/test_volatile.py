@@ -5,12 +5,13 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from bus.keys import CHECK_BYTES, KEY_BYTES
 from tests.disks import small_disk
 from tests.system.conftest import Service, until
 
 
 def keys(memory: Path) -> list[Path]:
-    return [path for path in memory.rglob("*") if path.is_file() and path.stat().st_size == 32]
+    return [path for path in memory.rglob("*") if path.is_file() and path.stat().st_size == KEY_BYTES + CHECK_BYTES]
 
 
 def test_volatile_pages_survive_a_crash_of_all_and_not_the_end_of_the_service(
