@@ -33,7 +33,8 @@ def likeness(kept: Picture, new: Picture) -> Likeness:
         return Likeness.UNSURE
     if any(blank):
         return Likeness.DIFFERENT
-    if difference_mm2(kept, new) >= UNEXPLAINED_MM2:
+    # What is laid over itself need not fit best where it lies.
+    if not np.array_equal(kept.ink, new.ink) and difference_mm2(kept, new) >= UNEXPLAINED_MM2:
         return Likeness.DIFFERENT
     # Where each dot is black or white, a small 6 is too like an 8: then only somebody who put sheets back is believed.
     return Likeness.UNSURE if kept.is_mono or new.is_mono else Likeness.SAME

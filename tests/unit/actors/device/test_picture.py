@@ -3,6 +3,7 @@
 import io
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from actors.device.likeness import UNEXPLAINED_MM2, difference_mm2, likeness
 from actors.device.overlap import Likeness
 from actors.device.picture import Picture, shrunk
 from schemas.page import MM_PER_INCH, Color
+from tests.paper import small_stack
 
 DPI = 200
 SIZE = round(5.83 * DPI), round(8.27 * DPI)
@@ -149,3 +151,16 @@ def test_what_cannot_be_decoded_is_like_nothing() -> None:
     nothing = shrunk(io.BytesIO(b"no picture"), header)
     assert likeness(scanned(letter(1), 1), nothing) is Likeness.DIFFERENT
     assert likeness(nothing, nothing) is not Likeness.SAME
+
+
+def test_a_page_that_is_the_same_to_the_last_pixel_is_the_same_page(tmp_path: Path) -> None:
+    for path in sorted(small_stack(tmp_path / "stack", 12).iterdir()):
+        with Image.open(path) as page:
+            first, again = (untouched(page.convert("L")) for _ in range(2))
+        assert likeness(first, again) is Likeness.SAME, path.name
+
+
+def untouched(page: Image.Image) -> Picture:
+    """The page as the virtual scanner gives it at 75 dpi."""
+    header = Header(width_px=page.width, height_px=page.height, color=Color.GRAY, resolution_dpi=75)
+    return shrunk(io.BytesIO(f"P5\n{page.width} {page.height}\n255\n".encode() + page.tobytes()), header)
